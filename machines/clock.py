@@ -1,0 +1,73 @@
+"""What the clock does when a timer is due. A timer fires only if it is still armed for that very instant.
+
+Timers are not kept by hand: `armed` derives them from the row, so what is unanswered always has its timer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from machines.reports import p1_due, p1_timer
+from machines.story import Story, clock_does
+from machines.values import Duty, Escalation, Fire, State
+
+
+def armed(e: Escalation | None) -> dict[str, datetime | None]:
+    """The instants at which the clock acts on this escalation, by kind."""
+    if e is None or e.state == State.CLOSED:
+        return {"engage": None, "respond": None, "update": None}
+    return {"engage": e.engage_by, "respond": e.page_by, "update": e.next_update_by}
+
+
+def fire(story: Story, ask: Fire) -> None:
+    """Act on a due timer; where it is no longer armed for that instant, change nothing."""
+    timers = p1_timer(story) if ask.kind == "p1" else armed(story.live)
+    if timers.get(ask.kind) != ask.due_at or ask.due_at > story.now:
+        return
+    if ask.kind == "p1":
+        p1_due(story)
+        return
+    e = story.live
+    assert e is not None
+    match ask.kind:
+        case "engage":
+            _engage(story, e)
+        case "respond":
+            _unanswered(story, e)
+        case "update":
+            clock_does(story, "remind", reason="update_missed", changes={"next_update_by": None})
+
+
+def _engage(story: Story, e: Escalation) -> None:
+    """`engage_by` has come: the escalation stands where the matrix wants it, from wherever it is."""
+    if e.state == State.DE_ESCALATING:
+        clock_does(story, "resume", reason="higher_row_due")
+    clock_does(story, "engage" if e.state == State.OPEN else "escalate", level=e.target_level)
+
+
+def _unanswered(story: Story, e: Escalation) -> None:
+    """Nobody answered: a reassign lapses, a level escalates to the next, L4 pages again."""
+    h = e.handoff
+    assert h is not None
+    if h.kind == "reassign":
+        clock_does(story, "decline", reason="unanswered")
+    elif e.level == 4:
+        clock_does(story, "repage")
+    else:
+        clock_does(story, "escalate", level=e.level + 1, reason="response_overdue")
+
+
+def on_duty_changed(story: Story, ask: Duty) -> None:
+    """Off duty: an open offer passes on as a decline would, an owner is reminded to reassign. On duty: an offer to
+    nobody finds somebody, at its level or above."""
+    e, person = story.live, story.facts.roster.get(ask.person)
+    if e is None:
+        return
+    off, h = person is None or not person.on_duty, e.handoff
+    if h is not None and h.pending:
+        if off and h.to == ask.person:
+            clock_does(story, "decline", reason="went_off_duty")
+        elif not off and h.to is None and person is not None and person.level >= e.level:
+            clock_does(story, "decline", reason="came_on_duty")
+    if off and e.owner == ask.person:
+        clock_does(story, "remind", reason="shift_ended")

@@ -1,0 +1,216 @@
+"""What is heard: a ticket's facts and a customer's words, and which situations are in them.
+
+A situation begins when its fact begins; the same fact again, also after a close, adds nothing (`ticket.begun`).
+Sources: `domain.md`, "Situations, target and time" and "Channels".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from machines.case import roles_from
+from machines.situations import Asked, begin, invalid
+from machines.story import Story, clock_does
+from machines.values import (
+    THE_CLOCK,
+    Actor,
+    Contact,
+    Decision,
+    Escalation,
+    Failure,
+    FieldProblem,
+    Heard,
+    PriorityChange,
+    Refusal,
+    Report,
+    Said,
+    State,
+    Ticket,
+)
+
+
+def _may_report(actor: Actor) -> Refusal | None:
+    """Tickets and contacts come from services, agents and above, and admins; an auditor changes nothing."""
+    if actor.through is None and (actor.person or actor.role in ("service", "admin")):
+        return None
+    message = "Only services, admins, agents and people of a level may report tickets and contacts."
+    return Refusal(403, "not_permitted", message, (Failure("may_report", message, ("service", *roles_from(0))),))
+
+
+def _begin(story: Story, actor: Actor, asked: Asked) -> Refusal | None:
+    """A fact's own situation. An admin who reports it has no part in the escalation: the clock opens it."""
+    return begin(story, THE_CLOCK if actor.role == "admin" else actor, asked)
+
+
+def _too_old(story: Story, at: datetime) -> bool:
+    """`live_since`: what began before it is recorded and opens nothing."""
+    since = story.policy.document.live_since
+    return since is not None and at < since
+
+
+def _told(story: Story, **more: Any) -> Decision:
+    facts = story.facts
+    return Decision(
+        entries=tuple(story.entries),
+        escalation=facts.escalation,
+        ticket=facts.ticket,
+        situations=tuple(story.situations),
+        timers=p1_timer(story),
+        **more,
+    )
+
+
+# Tickets ----------------------------------------------------------------------------------------------------------
+
+
+def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
+    """`PUT /v1/tickets/{id}`: all facts of a ticket as of its `updated_at`; older ones are kept and change nothing."""
+    facts = story.facts
+    if refused := _may_report(actor):
+        return refused
+    if facts.customer is None:
+        message = f"no such customer: PUT /v1/customers/{ask.ticket.customer_id} first"
+        return invalid(FieldProblem("customer_id", message))
+    at = ask.ticket.updated_at or story.now
+    before = facts.ticket or Ticket(ask.ticket.id)
+    if before.updated_at and at < before.updated_at:
+        return Decision(escalation=facts.escalation, ticket=before, stale=True)
+    ticket = facts.ticket = _carried(before, ask.ticket, at, enterprise=facts.customer.tier == "enterprise")
+    live = story.live
+    if live and ticket.solved and not before.solved:
+        _solved(story, live, at)
+    elif live and before.solved and not ticket.solved:
+        _reopened(story, live)
+    since = ticket.p0_since
+    if since and not ticket.solved and not _too_old(story, since):
+        key = f"p0_outage@{since.isoformat()}"
+        if key not in ticket.begun and story.policy.cell("p0_outage", facts.customer.tier).level:
+            refused = _begin(story, actor, Asked("p0_outage", since, key, detail={"priority": ticket.priority}))
+            assert refused is None, f"a fact's own situation was refused: {refused}"
+    return _told(story)
+
+
+def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) -> Ticket:
+    """The reported facts with what we keep beside them: since when it is what it is, and what has begun."""
+    revision = before.revision + 1
+    first = told.opened_at if before.revision == 0 else at
+    outage = told.priority == "p0" and (enterprise or told.outage is not False)
+    pressing = told.priority == "p1" or (told.priority == "p0" and not outage)
+
+    def since(now: bool, before_since: datetime | None) -> datetime | None:
+        if not now:
+            return None
+        return before_since if before_since or told.solved else first
+
+    # Only solving, or an outage with its own row, ends what a P1 began: a lowered priority stops no clock.
+    p1_runs_on = before.p1_since is not None and not told.solved and not outage
+    changed = not before.priorities or before.priorities[-1].priority != told.priority
+    change = (PriorityChange(revision, told.priority),) if changed else ()
+    return replace(
+        told,
+        updated_at=at,
+        revision=revision,
+        reported=revision,
+        priorities=(*before.priorities, *change)[-200:],
+        p0_since=since(outage, before.p0_since),
+        p1_since=since(pressing or p1_runs_on, before.p1_since),
+        solved_since=(before.solved_since or at) if told.solved else None,
+        begun=before.begun,
+    )
+
+
+def _solved(story: Story, live: Escalation, at: datetime) -> None:
+    """Solved while open: the clock withdraws it. At a level: the owner is told; people de-escalate, not the clock.
+
+    An unanswered level is neither paged again nor raised; a `reassign` lapses as ever, for its level was accepted.
+    """
+    if live.state == State.OPEN:
+        if at >= max((s.at for s in live.situations), default=live.opened_at):
+            clock_does(story, "withdraw", criterion="issue_resolved")
+    elif live.state != State.DE_ESCALATING:
+        quiet = {"page_by": None} if live.handoff and live.handoff.unanswered_level else {}
+        clock_does(story, "remind", reason="ticket_solved", changes=quiet)
+
+
+def _reopened(story: Story, live: Escalation) -> None:
+    """Reopened while de-escalating: back to its level. An unanswered level is answered for again."""
+    if live.state == State.DE_ESCALATING:
+        clock_does(story, "resume", reason="ticket_reopened")
+    elif live.handoff and live.handoff.unanswered_level and live.page_by is None:
+        page_by = max(live.respond_by or story.now, story.now)
+        clock_does(story, "remind", reason="ticket_reopened", changes={"page_by": page_by})
+
+
+# P1 ---------------------------------------------------------------------------------------------------------------
+
+
+def p1_timer(story: Story) -> dict[str, datetime | None]:
+    """`p1_unresolved` begins at its 4 h / 8 h: until then nothing is open, and a timer waits."""
+    ticket, customer = story.facts.ticket, story.facts.customer
+    if ticket is None or customer is None:
+        return {}
+    cell = story.policy.cell("p1_unresolved", customer.tier)
+    if ticket.p1_since is None or ticket.solved or cell.level == 0 or _p1_key(ticket.p1_since) in ticket.begun:
+        return {"p1": None}
+    due = ticket.p1_since + cell.after
+    return {"p1": None if _too_old(story, due) else due}
+
+
+def p1_due(story: Story) -> None:
+    """A P1 was not resolved in its time: the situation begins at that instant."""
+    ticket, due = story.facts.ticket, p1_timer(story).get("p1")
+    assert ticket is not None
+    assert ticket.p1_since is not None
+    assert due is not None
+    refused = begin(story, THE_CLOCK, Asked("p1_unresolved", due, _p1_key(ticket.p1_since)))
+    assert refused is None, f"a fact's own situation was refused: {refused}"
+
+
+def _p1_key(since: datetime) -> str:
+    """What makes a P1 the same fact: the instant it became one."""
+    return f"p1_unresolved@{since.isoformat()}"
+
+
+# Contacts ---------------------------------------------------------------------------------------------------------
+
+
+def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
+    """`POST /v1/tickets/{id}/contacts`: what was said counts as a report; some channels ask for an escalation."""
+    facts, ticket, customer = story.facts, story.facts.ticket, story.facts.customer
+    if refused := _may_report(actor):
+        return refused
+    assert ticket is not None
+    assert customer is not None
+    revision, at = ticket.revision + 1, ask.at or story.now
+    facts.ticket = replace(ticket, revision=revision)
+    said = {name: text for name, text in (("subject", ask.subject), ("body", ask.body)) if text}
+    text = Said(facts.mint.uuid7(story.now), customer.id, facts.mint.salt(), said) if said else None
+    requests = (
+        ask.author_role == "customer"
+        and ask.request is not False
+        and ask.channel in ("call", "account_manager", "emergency")
+    )
+    contact = Contact(
+        id=ask.id,
+        ticket_id=ticket.id,
+        customer_id=customer.id,
+        revision=revision,
+        at=at,
+        received_at=story.now,
+        channel=ask.channel,
+        sender=ask.sender,
+        author_role=ask.author_role,
+        verified=ask.sender.strip().casefold() in customer.contacts,
+        request=requests,
+        said=text.id if text else None,
+    )
+    refused_channel: tuple[Failure, ...] = ()
+    if requests and not _too_old(story, at):
+        name = "security_flag" if ask.channel == "emergency" else "customer_request"
+        asked = Asked(name, at, f"{name}@{contact.id}", channel=ask.channel, detail={"contact": contact.id})
+        if refused := _begin(story, actor, asked):
+            refused_channel = refused.failed
+    return _told(story, contact=contact, texts=(text,) if text else (), refused=refused_channel)

@@ -1,0 +1,146 @@
+"""Is a policy total? Every situation × tier, every level and every span must be there and make sense.
+
+All findings are told, not the first: a sentence each, with the path of what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
+
+from machines.document import CHANNELS, KIND, PRIORITIES, SITUATIONS, TIERS, Cell, Document, Row
+
+NONE, LONGEST, MINUTE = timedelta(0), timedelta(days=366), timedelta(minutes=1)
+
+
+def misshapen(value: Any, hint: Any, path: str = "") -> Iterator[str]:
+    """Where a file's tables don't fit their types: what is missing, unknown, or another kind of value."""
+    at = f"{path}." if path else ""
+    if get_origin(hint) is UnionType:  # `Cell | None`, and a file has no None
+        hint = get_args(hint)[0]
+    if isinstance(value, dict) and isinstance(hint, type) and issubclass(hint, Struct):
+        hints, known = get_type_hints(hint, include_extras=True), {f.name: f for f in fields(hint)}
+        yield from (f"{at}{name} is unknown" for name in value if name not in known)
+        for name, field in known.items():
+            if name in value:
+                yield from misshapen(value[name], hints[name], f"{at}{name}")
+            elif field.required:
+                yield f"{at}{name} is missing"
+    elif isinstance(value, dict) and get_origin(hint) is dict:
+        key_hint, item_hint = get_args(hint)
+        for key, item in value.items():
+            yield from misshapen(key, key_hint, f"{at}{key}")
+            yield from misshapen(item, item_hint, f"{at}{key}")
+    elif isinstance(value, list) and get_origin(hint) is tuple:
+        for i, item in enumerate(value):
+            yield from misshapen(item, get_args(hint)[0], f"{at}{i}")
+    else:
+        try:
+            msgspec.convert(value, hint, strict=False)
+        except msgspec.ValidationError as error:
+            yield f"{path}: {error}"
+
+
+def findings(document: Document) -> list[str]:
+    """Everything that is missing or wrong."""
+    return [
+        *_levels(document),
+        *_matrix(document),
+        *_updates(document),
+        *_sla(document),
+        *(f"channels.{channel} is missing" for channel in CHANNELS if channel not in document.channels),
+        *_repage(document),
+        *_repeats(document),
+    ]
+
+
+def _levels(document: Document) -> Iterator[str]:
+    yield from (f"levels.{n} is missing" for n in "1234" if n not in document.levels)
+    held: dict[str, str] = {}
+    for n, level in document.levels.items():
+        if n not in tuple("1234"):
+            yield f"levels.{n} is unknown: levels are 1 to 4"
+        if not level.name.strip():
+            yield f"levels.{n}.name is blank"
+        if not NONE <= level.respond_within <= LONGEST:
+            yield f"levels.{n}.respond_within must be between 0 and a year"
+        if not level.authority:
+            yield f"levels.{n}.authority is empty"
+        for authority in level.authority:
+            if held.setdefault(authority, n) != n:
+                yield f"{authority} is listed at levels {held[authority]} and {n}: list it at the lower"
+
+
+def _matrix(document: Document) -> Iterator[str]:
+    yield from (f"matrix.{name} is missing" for name in SITUATIONS if name not in document.matrix)
+    for name, row in document.matrix.items():
+        if name not in SITUATIONS:
+            yield f"matrix.{name} is not a situation"
+        elif row.kind != KIND[name]:
+            yield f"matrix.{name} is {KIND[name]}, not {row.kind}"
+        for of, cell in _cells(row):
+            yield from _cell(f"matrix.{name}.{of}", cell)
+            if row.kind == "manual" and not cell.at_once:
+                yield f"matrix.{name}.{of}.within must be PT0S: nobody waits for a manual reason"
+
+
+def _cells(row: Row) -> Iterator[tuple[str, Cell]]:
+    yield from ((tier, row.cell(tier)) for tier in TIERS)
+    if row.emergency:
+        yield "emergency", row.emergency
+
+
+def _cell(path: str, cell: Cell) -> Iterator[str]:
+    if not 0 <= cell.level <= 4:
+        yield f"{path}.level must be 0 (none) to 4, not {cell.level}"
+    if cell.within is not None and not NONE <= cell.within <= LONGEST:
+        yield f"{path}.within must be between 0 and a year"
+    if not NONE <= cell.after <= LONGEST:
+        yield f"{path}.after must be between 0 and a year"
+    if cell.level == 0 and cell.within is not None:
+        yield f"{path} leads nowhere, so it can't promise a time"
+
+
+def _updates(document: Document) -> Iterator[str]:
+    yield from (f"updates.{tier} is missing" for tier in TIERS if tier not in document.updates)
+    for tier, updates in document.updates.items():
+        if not MINUTE <= updates.every <= LONGEST:
+            yield f"updates.{tier}.every must be between a minute and a year"
+
+
+def _sla(document: Document) -> Iterator[str]:
+    for tier in TIERS:
+        for priority in PRIORITIES:
+            target = document.sla.get(tier, {}).get(priority)
+            if target is None:
+                yield f"sla.{tier}.{priority} is missing"
+            elif not all(NONE < span <= LONGEST for span in (target.first_response, target.resolution)):
+                yield f"sla.{tier}.{priority} must have spans above 0 and up to a year"
+            elif target.first_response > target.resolution:
+                yield f"sla.{tier}.{priority} wants the first response after the resolution"
+
+
+def _repage(document: Document) -> Iterator[str]:
+    bands = document.repage
+    if not bands or bands[-1].until is not None:
+        yield "repage must end with a band that has no `until`: an unanswered L4 is paged for good"
+    ends = [band.until for band in bands[:-1]]
+    if None in ends:
+        yield "repage.until may be left out of the last band alone"
+    elif ends != sorted(set(ends), key=lambda end: end or NONE):
+        yield "repage.until must rise from band to band"
+    if any(band.every < MINUTE for band in bands):
+        yield "repage.every must be at least a minute"
+
+
+def _repeats(document: Document) -> Iterator[str]:
+    if document.repeats.reports < 2:
+        yield "repeats.reports must be at least 2: one report is no repetition"
+    if not NONE < document.repeats.within <= LONGEST:
+        yield "repeats.within must be above 0 and up to a year"

@@ -1,0 +1,182 @@
+"""The facts of a batch, by what they are asked for: whose key it is, which escalation a command is about.
+
+Each decision is absorbed before the next command of its ticket is decided, so a ticket's commands are decided in
+arrival order, each on the state that the one before leaves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct, structs
+
+from machines.case import Facts, Mint
+from machines.decide import decide
+from machines.matrix import Policy
+from machines.values import (
+    LEVEL_ROLE,
+    ROLE_LEVEL,
+    THE_CLOCK,
+    Actor,
+    Command,
+    Contact,
+    Customer,
+    Decision,
+    Escalation,
+    Person,
+    Refusal,
+    Report,
+    Role,
+    State,
+    Ticket,
+    Transition,
+)
+
+
+class Principal(Struct, frozen=True):
+    """Whoever a key belongs to, as the database has it now. `digest` is the key's SHA-256, hex."""
+
+    key: str
+    digest: str
+    id: str
+    role: Role
+    level: int
+    may: tuple[str, ...] = ()
+
+
+class Snapshot(Struct):
+    """What `engine.facts` answers: everything that this batch's commands need, as of one instant, under the locks."""
+
+    now: datetime
+    policy_version: int
+    seq: list[int] = []
+    principals: list[Principal] = []
+    people: list[Person] = []
+    customers: list[Customer] = []
+    tickets: list[Ticket] = []
+    escalations: list[Escalation] = []
+    follows: dict[str, str] = {}
+    contacts: list[Contact] = []
+    texts: dict[str, dict[str, object]] = {}
+
+
+class World:
+    """A snapshot that decisions change as they are made."""
+
+    def __init__(self, snapshot: Snapshot, policies: dict[int, Policy], mint: Mint) -> None:
+        self.now = snapshot.now
+        self.texts = snapshot.texts
+        self._policies = policies
+        self._newest = policies[snapshot.policy_version]
+        self._mint = mint
+        self._principals = {p.key: p for p in snapshot.principals}
+        self._people = {p.id: p for p in snapshot.people}
+        self._customers = {c.id: c for c in snapshot.customers}
+        self._tickets = {t.id: t for t in snapshot.tickets}
+        self._escalations = {e.id: e for e in snapshot.escalations}
+        self._live = {e.ticket_id: e.id for e in snapshot.escalations if e.state != State.CLOSED}
+        self._follows = snapshot.follows
+        self._contacts = {c.id: c for c in snapshot.contacts}
+        self._ended: set[str] = set()
+
+    def actor(self, key: str, digest: str, on_behalf_of: str | None) -> Actor | None:
+        """Who asks; None where the key is unknown, revoked, or its principal or person retired.
+
+        A person's level is the lower of key and roster. A service that acts for a person has that person's level.
+        """
+        if key == THE_CLOCK.id and not digest:
+            return THE_CLOCK
+        p = self._principals.get(key)
+        if p is None or p.digest != digest:
+            return None
+        if on_behalf_of is not None:
+            person = self._people.get(on_behalf_of)
+            level = person.level if person else 0
+            granted = p.may if p.role == "service" and person is not None else ()
+            return Actor(on_behalf_of, LEVEL_ROLE[level], level, through=p.id, granted=granted)
+        if p.role not in ROLE_LEVEL:
+            return Actor(p.id, p.role)
+        person = self._people.get(p.id)
+        level = min(p.level, person.level) if person else p.level
+        return Actor(p.id, LEVEL_ROLE[level], level)
+
+    def escalation_of(self, command: Command) -> Escalation | None:
+        """The escalation that a command is about: the one named, or the ticket's that is not closed."""
+        if isinstance(command.ask, Transition):
+            return self._escalations.get(command.ask.escalation_id)
+        return self._escalations.get(self._live.get(ticket_of(command) or "", ""))
+
+    def must_wait(self, command: Command) -> bool:
+        """What opens after a close waits for the next batch: one final row per escalation and ticket."""
+        return ticket_of(command) in self._ended and not isinstance(command.ask, Transition)
+
+    def facts(self, command: Command, actor: Actor) -> Facts:
+        """All that is known for this command."""
+        e = self.escalation_of(command)
+        ticket = self._tickets.get(e.ticket_id if e else ticket_of(command) or "")
+        customer_id = ticket.customer_id if ticket else None
+        if isinstance(command.ask, Report):
+            customer_id = command.ask.ticket.customer_id
+        return Facts(
+            actor=actor,
+            escalation=e,
+            ticket=ticket,
+            customer=self._customers.get(customer_id or ""),
+            roster=self._people,
+            contacts=self._contacts,
+            follows=self._follows.get(ticket.id) if ticket else None,
+            mint=self._mint,
+        )
+
+    def policy_of(self, escalation: Escalation | None) -> Policy:
+        """An escalation keeps the policy that it was opened under; what opens now gets the newest."""
+        return self._policies[escalation.policy_version] if escalation else self._newest
+
+    def decide(self, command: Command, actor: Actor) -> Decision | Refusal:
+        """Decide, on the state that the decisions before left."""
+        facts = self.facts(command, actor)
+        return decide(facts, command, self.policy_of(facts.escalation), self.now)
+
+    def absorb(self, decision: Decision) -> None:
+        """What was decided is known to the commands after it."""
+        if decision.ticket is not None:
+            self._tickets[decision.ticket.id] = decision.ticket
+        if decision.contact is not None:
+            self._contacts[decision.contact.id] = decision.contact
+        after = decision.escalation
+        if after is None or not decision.entries:
+            return
+        before = self._escalations.get(after.id)
+        self._count(before, -1)
+        self._count(after, +1)
+        self._escalations[after.id] = after
+        if after.state == State.CLOSED:
+            self._live.pop(after.ticket_id, None)
+            self._ended.add(after.ticket_id)
+        else:
+            self._live[after.ticket_id] = after.id
+        for entry in decision.entries:
+            if entry.said is not None:
+                self.texts[entry.said.id] = entry.said.text
+
+    def _count(self, e: Escalation | None, by: int) -> None:
+        """Whoever holds or is offered an escalation is less likely to be offered the next."""
+        for who in holders(e):
+            if person := self._people.get(who):
+                self._people[who] = structs.replace(person, held=person.held + by)
+
+
+def holders(e: Escalation | None) -> set[str]:
+    """Who holds or is offered a live escalation."""
+    if e is None or e.state == State.CLOSED:
+        return set()
+    offered = e.handoff.to if e.handoff and e.handoff.pending else None
+    return {who for who in (e.owner, offered) if who}
+
+
+def ticket_of(command: Command) -> str | None:
+    """The ticket that a command names itself; a transition names its escalation."""
+    ask = command.ask
+    if isinstance(ask, Transition):
+        return None
+    return ask.ticket.id if isinstance(ask, Report) else ask.ticket_id
