@@ -1,0 +1,375 @@
+-- Escalation Matrix: the schema, and the story that it tells.
+--
+-- A help desk reports a *ticket* (each report is kept as a ticket_event, each word from a customer as a contact).
+-- When a fact of it is a situation, an *escalation* begins: one row, the state machine's current standing, and at
+-- most one per ticket that is not closed. Every change of that row is a transition: one row of *history*, in the
+-- same transaction. The row is the fold of its history, and history is append-only, so it can be trusted:
+--   - history.move refers to allowed_move, the machine's own table: no other move can be recorded;
+--   - escalation (id, version, state) refers back to history, deferred to the commit: not even a hand-written UPDATE
+--     moves a state without its history row;
+--   - each history row carries the hash of the one before it on the same escalation;
+--   - the service connects as escalation_service, which owns nothing and may not UPDATE or DELETE history.
+-- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; a refused
+-- attempt is one *denial*. What people wrote lies in *said*: history keeps a salted hash, so erasing a customer's
+-- texts leaves every hash valid. Everything that decides is locked by one lock, in one order: the ticket's row.
+--
+-- Constraints are named as the claims that they make. Instants are timestamptz in UTC; levels are 0 to 4.
+-- This file is what a new database has after all migrations; a test holds the two together.
+
+CREATE TABLE policy (
+    version      integer PRIMARY KEY,
+    document     jsonb NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_by text NOT NULL
+);
+COMMENT ON TABLE policy IS 'The matrix as data. A version is immutable; an escalation keeps the one it was opened under.';
+
+CREATE TABLE virtual_clock (
+    only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_clock CHECK (only_row),
+    now      timestamptz NOT NULL
+);
+COMMENT ON TABLE virtual_clock IS 'Empty: the system''s clock. Else the one instant that is now, for replays and tests.';
+
+CREATE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+    RETURN coalesce((SELECT now FROM virtual_clock), clock_timestamp());
+
+-- Who ---------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE principal (
+    id         text PRIMARY KEY,
+    role       text NOT NULL CONSTRAINT role_is_known CHECK (role IN
+                   ('agent', 'lead', 'manager', 'director', 'executive', 'service', 'auditor', 'admin')),
+    level      smallint NOT NULL DEFAULT 0 CONSTRAINT level_is_0_to_4 CHECK (level BETWEEN 0 AND 4),
+    may        text[] NOT NULL DEFAULT '{}',
+    active     boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT only_people_have_a_level CHECK (level = 0 OR role NOT IN ('service', 'auditor', 'admin')),
+    CONSTRAINT only_services_act_for_people CHECK (may = '{}' OR role = 'service')
+);
+
+CREATE TABLE api_key (
+    id           text PRIMARY KEY,
+    principal_id text NOT NULL REFERENCES principal,
+    digest       text NOT NULL CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64),
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    revoked_at   timestamptz
+);
+CREATE INDEX ON api_key (principal_id);
+COMMENT ON COLUMN api_key.digest IS 'SHA-256 of a 256-bit secret, in hex: the secret itself is shown once and kept nowhere.';
+
+CREATE TABLE person (
+    id      text PRIMARY KEY,
+    name    text NOT NULL,
+    level   smallint NOT NULL CONSTRAINT level_is_0_to_4 CHECK (level BETWEEN 0 AND 4),
+    email   text,
+    slack   text,
+    on_duty boolean NOT NULL DEFAULT false,
+    windows jsonb NOT NULL DEFAULT '[]',
+    active  boolean NOT NULL DEFAULT true
+);
+COMMENT ON COLUMN person.windows IS 'Spans [{"from": instant, "until": instant}] in which they are on duty besides on_duty.';
+
+CREATE TABLE customer (
+    id              text PRIMARY KEY,
+    name            text NOT NULL,
+    tier            text NOT NULL CONSTRAINT tier_is_known CHECK (tier IN ('enterprise', 'professional', 'starter')),
+    account_manager text,
+    contacts        text[] NOT NULL DEFAULT '{}'
+);
+COMMENT ON COLUMN customer.contacts IS 'Verified addresses, casefolded.';
+
+-- What was reported -------------------------------------------------------------------------------------------------
+
+CREATE TABLE ticket (
+    id                 text PRIMARY KEY,
+    revision           integer NOT NULL DEFAULT 0,
+    reported           integer NOT NULL DEFAULT 0,
+    customer_id        text REFERENCES customer,
+    priority           text NOT NULL DEFAULT 'p3' CONSTRAINT priority_is_known CHECK (priority IN ('p0', 'p1', 'p2', 'p3')),
+    status             text NOT NULL DEFAULT 'new' CONSTRAINT status_is_known CHECK (status IN
+                           ('new', 'open', 'pending', 'on_hold', 'solved', 'closed')),
+    subject            text NOT NULL DEFAULT '',
+    description        text,
+    opened_at          timestamptz,
+    first_responded_at timestamptz,
+    resolved_at        timestamptz,
+    updated_at         timestamptz,
+    assignee           text,
+    issue_key          text,
+    product            text,
+    outage             boolean,
+    merged_into        text,
+    tags               text[] NOT NULL DEFAULT '{}',
+    sla                jsonb,
+    priorities         jsonb NOT NULL DEFAULT '[]',
+    p0_since           timestamptz,
+    p1_since           timestamptz,
+    solved_since       timestamptz,
+    begun              text[] NOT NULL DEFAULT '{}',
+    CONSTRAINT a_reported_ticket_has_its_facts CHECK (revision = 0 OR (customer_id IS NOT NULL AND opened_at IS NOT NULL))
+) WITH (fillfactor = 80);
+CREATE INDEX ON ticket (customer_id);
+CREATE INDEX ON ticket (issue_key) WHERE issue_key IS NOT NULL;
+COMMENT ON TABLE ticket IS 'The lock of everything that happens on it. revision 0: made to be locked, never reported.';
+
+CREATE TABLE ticket_event (
+    id          uuid PRIMARY KEY,
+    ticket_id   text NOT NULL REFERENCES ticket,
+    revision    integer NOT NULL,
+    received_at timestamptz NOT NULL,
+    updated_at  timestamptz NOT NULL,
+    by          text NOT NULL,
+    stale       boolean NOT NULL,
+    facts       jsonb NOT NULL
+);
+CREATE INDEX ON ticket_event (ticket_id, received_at);
+COMMENT ON TABLE ticket_event IS 'Every report as it came; stale ones are older than what was known, and changed nothing.';
+
+CREATE TABLE said (
+    id          uuid PRIMARY KEY,
+    customer_id text NOT NULL,
+    salt        text NOT NULL,
+    text        jsonb NOT NULL
+);
+COMMENT ON TABLE said IS 'What people wrote, for history and contacts that keep SHA-256(salt, text). Erasing deletes here,
+found through the customer''s history and contacts.';
+
+CREATE TABLE contact (
+    id          uuid PRIMARY KEY,
+    ticket_id   text NOT NULL REFERENCES ticket,
+    customer_id text NOT NULL,
+    revision    integer NOT NULL,
+    at          timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    channel     text NOT NULL CONSTRAINT channel_is_known CHECK (channel IN
+                    ('reply', 'call', 'account_manager', 'emergency', 'portal')),
+    sender      text NOT NULL,
+    author_role text NOT NULL CONSTRAINT author_is_known CHECK (author_role IN ('customer', 'agent', 'system')),
+    verified    boolean NOT NULL,
+    request     boolean NOT NULL,
+    said        uuid,
+    by          text NOT NULL,
+    CONSTRAINT a_revision_is_one_contact UNIQUE (ticket_id, revision)
+);
+
+-- The machine -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE allowed_move (
+    id      smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    trigger text NOT NULL,
+    source  text,
+    dest    text NOT NULL,
+    CONSTRAINT a_move_is_listed_once UNIQUE NULLS NOT DISTINCT (trigger, source, dest),
+    CONSTRAINT a_move_has_one_dest UNIQUE (id, dest)
+);
+COMMENT ON TABLE allowed_move IS 'Generated from machines.escalation: trigger, from and to are one thing. Rows are only added.';
+
+CREATE SEQUENCE history_seq AS bigint;
+
+CREATE TABLE history (
+    seq            bigint NOT NULL,
+    xid            xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    escalation_id  uuid NOT NULL,
+    version        integer NOT NULL,
+    at             timestamptz NOT NULL,
+    move           smallint NOT NULL,
+    state          text NOT NULL,
+    level          smallint NOT NULL,
+    owner          text,
+    ticket_id      text NOT NULL,
+    customer_id    text NOT NULL,
+    actor          text NOT NULL,
+    on_behalf_of   text,
+    actor_level    smallint NOT NULL,
+    reason         text NOT NULL CONSTRAINT every_change_has_a_reason CHECK (reason <> ''),
+    detail         jsonb NOT NULL,
+    guards         text[] NOT NULL,
+    policy_version integer NOT NULL,
+    changed        jsonb NOT NULL,
+    said           uuid,
+    said_hash      text,
+    messages       smallint NOT NULL,
+    request_id     text NOT NULL,
+    command        uuid NOT NULL,
+    prev           text NOT NULL CONSTRAINT prev_is_sha256 CHECK (length(prev) = 64),
+    hash           text NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 64),
+    CONSTRAINT versions_are_unique UNIQUE (escalation_id, version),
+    CONSTRAINT a_version_has_one_state UNIQUE (escalation_id, version, state),
+    CONSTRAINT only_allowed_moves FOREIGN KEY (move, state) REFERENCES allowed_move (id, dest),
+    CONSTRAINT a_text_has_its_hash CHECK ((said IS NULL) = (said_hash IS NULL))
+) PARTITION BY RANGE (escalation_id);
+CREATE INDEX ON history (seq);
+CREATE INDEX ON history (ticket_id, seq);
+CREATE INDEX ON history (customer_id, seq);
+CREATE INDEX ON history (actor, seq);
+CREATE INDEX ON history (move, seq);
+CREATE INDEX ON history USING brin (at);
+COMMENT ON TABLE history IS 'One row per transition, append-only. Partitioned by the month in which the escalation was opened
+(its id is a UUIDv7), so a chain never straddles partitions and (escalation_id, version) stays unique.';
+
+CREATE FUNCTION history_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'history is append-only: % refused', tg_op USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER history_is_append_only BEFORE UPDATE OR DELETE ON history
+    FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON history
+    FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only();
+
+CREATE FUNCTION first_id_of(month timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE
+    RETURN (lpad(to_hex((extract(epoch FROM month) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
+
+CREATE FUNCTION make_history_partitions(since timestamptz, months integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    month timestamptz := date_trunc('month', since, 'UTC');
+    made  integer := 0;
+    name  text;
+BEGIN
+    FOR i IN 1..months LOOP
+        name := 'history_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
+        IF to_regclass(name) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF history FOR VALUES FROM (%L) TO (%L)', name,
+                           first_id_of(month), first_id_of(month + interval '1 month'));
+            EXECUTE format('CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON %I
+                            FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only()', name);
+            made := made + 1;
+        END IF;
+        month := month + interval '1 month';
+    END LOOP;
+    RETURN made;
+END $$;
+COMMENT ON FUNCTION make_history_partitions IS 'Called by every migrate; what no month was made for goes to history_rest.';
+
+CREATE TABLE history_rest PARTITION OF history DEFAULT;
+CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON history_rest
+    FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only();
+
+CREATE TABLE escalation (
+    id                    uuid PRIMARY KEY,
+    ticket_id             text NOT NULL REFERENCES ticket,
+    customer_id           text NOT NULL REFERENCES customer,
+    tier                  text NOT NULL,
+    state                 text NOT NULL CONSTRAINT state_is_known CHECK (state IN
+                              ('open', 'l1', 'l2', 'l3', 'l4', 'de_escalating', 'closed')),
+    level                 smallint NOT NULL CONSTRAINT level_is_0_to_4 CHECK (level BETWEEN 0 AND 4),
+    target_level          smallint NOT NULL CONSTRAINT target_is_a_level CHECK (target_level BETWEEN 1 AND 4),
+    owner                 text,
+    opened_at             timestamptz NOT NULL,
+    opened_by             text NOT NULL,
+    policy_version        integer NOT NULL REFERENCES policy,
+    version               integer NOT NULL,
+    situations            jsonb NOT NULL,
+    engaged               text[] NOT NULL,
+    chain                 text[] NOT NULL,
+    handoff               jsonb,
+    engage_by             timestamptz,
+    respond_by            timestamptz,
+    page_by               timestamptz,
+    next_update_by        timestamptz,
+    steps                 jsonb NOT NULL,
+    acts                  jsonb NOT NULL,
+    criterion             text,
+    evidence              text,
+    csat                  smallint CONSTRAINT csat_is_1_to_5 CHECK (csat BETWEEN 1 AND 5),
+    follows               uuid REFERENCES escalation,
+    opened_revision       integer NOT NULL,
+    de_escalated_revision integer NOT NULL,
+    closed_at             timestamptz,
+    updated_at            timestamptz NOT NULL,
+    head                  text NOT NULL,
+    offered_to            text GENERATED ALWAYS AS
+        (CASE WHEN handoff ->> 'status' IN ('offered', 'briefed') THEN handoff ->> 'to' END) STORED,
+    CONSTRAINT a_state_has_its_history FOREIGN KEY (id, version, state)
+        REFERENCES history (escalation_id, version, state) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT closed_has_its_instant CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
+    CONSTRAINT closed_has_no_timer CHECK
+        (state <> 'closed' OR coalesce(engage_by, page_by, next_update_by) IS NULL),
+    CONSTRAINT level_fits_state CHECK (CASE state WHEN 'open' THEN level = 0
+        WHEN 'l1' THEN level = 1 WHEN 'l2' THEN level = 2 WHEN 'l3' THEN level = 3 WHEN 'l4' THEN level = 4 ELSE true END),
+    CONSTRAINT de_escalating_has_a_criterion CHECK (state <> 'de_escalating' OR criterion IS NOT NULL),
+    CONSTRAINT a_level_has_a_handoff CHECK (state NOT IN ('l1', 'l2', 'l3', 'l4') OR handoff IS NOT NULL),
+    CONSTRAINT the_owner_is_engaged CHECK (owner IS NULL OR owner = ANY (engaged))
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX one_live_escalation_per_ticket ON escalation (ticket_id) WHERE state <> 'closed';
+CREATE INDEX ON escalation (ticket_id, id);
+CREATE INDEX ON escalation (customer_id, id);
+CREATE INDEX held_by_owner ON escalation (owner) WHERE state <> 'closed';
+CREATE INDEX held_by_offer ON escalation (offered_to) WHERE state <> 'closed' AND offered_to IS NOT NULL;
+
+CREATE TABLE timer (
+    ticket_id text NOT NULL REFERENCES ticket,
+    kind      text NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('engage', 'respond', 'update', 'p1')),
+    due_at    timestamptz NOT NULL,
+    PRIMARY KEY (ticket_id, kind)
+) WITH (fillfactor = 70);
+CREATE INDEX ON timer (due_at);
+COMMENT ON TABLE timer IS 'When the clock acts next. A node reads what is due and hands it in as a command; nothing is claimed.';
+
+CREATE TABLE outbox (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    escalation_id uuid NOT NULL,
+    version       integer NOT NULL,
+    ordinal       smallint NOT NULL,
+    ticket_id     text NOT NULL,
+    customer_id   text NOT NULL,
+    audience      text NOT NULL CONSTRAINT audience_is_known CHECK (audience IN
+                      ('person', 'escalations', 'customer', 'account_manager', 'help_desk')),
+    recipient     text NOT NULL,
+    template      text NOT NULL,
+    payload       jsonb NOT NULL,
+    planned_at    timestamptz NOT NULL,
+    status        text NOT NULL DEFAULT 'planned' CONSTRAINT status_is_known CHECK (status IN
+                      ('planned', 'delivered', 'parked')),
+    attempts      smallint NOT NULL DEFAULT 0,
+    next_try_at   timestamptz NOT NULL DEFAULT '-infinity',
+    CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal)
+);
+CREATE INDEX waiting ON outbox (next_try_at, id) WHERE status = 'planned';
+
+CREATE TABLE denial (
+    id            uuid PRIMARY KEY,
+    at            timestamptz NOT NULL,
+    status        smallint NOT NULL CONSTRAINT status_is_a_refusal CHECK (status IN (403, 409, 422)),
+    trigger       text NOT NULL,
+    escalation_id uuid,
+    ticket_id     text,
+    customer_id   text,
+    state         text,
+    actor         text NOT NULL,
+    on_behalf_of  text,
+    failed        jsonb NOT NULL,
+    request_id    text NOT NULL
+);
+CREATE INDEX ON denial (at, id);
+CREATE INDEX ON denial (escalation_id);
+CREATE INDEX ON denial (actor, at);
+COMMENT ON TABLE denial IS 'A refused real attempt: who, what, which guards. Its id is the command''s.';
+
+CREATE TABLE answered (
+    principal_id text NOT NULL,
+    key          text NOT NULL,
+    fingerprint  text NOT NULL,
+    status       smallint NOT NULL,
+    body         text NOT NULL,
+    etag         integer,
+    customer_id  text,
+    at           timestamptz NOT NULL,
+    PRIMARY KEY (principal_id, key)
+);
+CREATE INDEX ON answered USING brin (at);
+COMMENT ON TABLE answered IS 'What was answered under an Idempotency-Key, byte for byte, for 48 hours.';
+
+-- Rights: the service appends, and owns nothing ----------------------------------------------------------------------
+
+DO $$ BEGIN
+    CREATE ROLE escalation_service NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- roles belong to the cluster; another database made it
+END $$;
+GRANT USAGE ON SCHEMA public TO escalation_service;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO escalation_service;
+GRANT USAGE ON SEQUENCE history_seq TO escalation_service;
+GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
+GRANT INSERT, UPDATE ON principal, api_key, person, customer, escalation, virtual_clock TO escalation_service;
+GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered TO escalation_service;
+GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -1,0 +1,176 @@
+-- The engine's own statements, in the order of its protocol. Rows travel as JSON whose keys are the columns' names.
+
+-- name: begin()
+BEGIN
+
+-- name: make_tickets(tickets)
+-- A ticket must exist to be locked. Sorted, so that two batches can't wait for each other in a ring.
+INSERT INTO ticket (id) SELECT id FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT (id) DO NOTHING
+
+-- name: lock(tickets, escalations)
+-- Which tickets these commands are about, and which of them are ours now. Those locked elsewhere are skipped.
+WITH wanted AS (
+    SELECT NULL::text AS escalation_id, t.id AS ticket_id FROM ticket t WHERE t.id = ANY ($1::text[])
+    UNION ALL
+    SELECT e.id::text, e.ticket_id FROM escalation e WHERE e.id = ANY ($2::uuid[])
+), locked AS MATERIALIZED (
+    SELECT t.id FROM ticket t WHERE t.id = ANY (ARRAY(SELECT ticket_id FROM wanted)) ORDER BY t.id FOR UPDATE SKIP LOCKED
+)
+SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+
+-- name: lock_waiting(tickets, escalations)
+-- The same on the third try: waits, up to lock_timeout.
+WITH wanted AS (
+    SELECT NULL::text AS escalation_id, t.id AS ticket_id FROM ticket t WHERE t.id = ANY ($1::text[])
+    UNION ALL
+    SELECT e.id::text, e.ticket_id FROM escalation e WHERE e.id = ANY ($2::uuid[])
+), locked AS MATERIALIZED (
+    SELECT t.id FROM ticket t WHERE t.id = ANY (ARRAY(SELECT ticket_id FROM wanted)) ORDER BY t.id FOR UPDATE
+)
+SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+
+-- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws)
+-- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
+WITH wanted AS MATERIALIZED (
+    SELECT e.* FROM escalation e WHERE e.ticket_id = ANY ($1::text[]) AND e.state <> 'closed'
+    UNION ALL
+    SELECT e.* FROM escalation e WHERE e.id = ANY ($2::uuid[]) AND e.state = 'closed'
+), principals AS MATERIALIZED (
+    SELECT k.id AS key, k.digest, p.id, p.role, p.level, p.may
+    FROM api_key k JOIN principal p ON p.id = k.principal_id
+    WHERE k.id = ANY ($4::text[]) AND k.revoked_at IS NULL AND p.active
+      AND NOT EXISTS (SELECT FROM person h WHERE h.id = p.id AND NOT h.active)
+), held AS (
+    SELECT who, count(*) AS held
+    FROM (SELECT owner AS who FROM escalation WHERE $10::boolean AND state <> 'closed' AND owner IS NOT NULL
+          UNION ALL
+          SELECT offered_to FROM escalation
+          WHERE $10 AND state <> 'closed' AND offered_to IS NOT NULL AND offered_to IS DISTINCT FROM owner) AS holders
+    GROUP BY who
+)
+SELECT json_build_object(
+    'now', service_now(),
+    'policy_version', (SELECT max(version) FROM policy),
+    'seq', ARRAY(SELECT nextval('history_seq') FROM generate_series(1, $11::integer)),
+    'principals', (SELECT coalesce(json_agg(p), '[]') FROM principals p),
+    'people', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'name', h.name, 'level', h.level, 'on_duty',
+                   h.on_duty OR EXISTS (SELECT FROM jsonb_to_recordset(h.windows) w("from" timestamptz, until timestamptz)
+                                        WHERE w."from" <= service_now() AND service_now() < w.until),
+                   'held', coalesce(held.held, 0))), '[]')
+               FROM person h LEFT JOIN held ON held.who = h.id
+               WHERE h.active AND ($10 OR h.id = ANY ($5::text[]) OR h.id IN (SELECT id FROM principals))),
+    'customers', (SELECT coalesce(json_agg(c), '[]') FROM customer c WHERE c.id = ANY
+                     ($6::text[] || ARRAY(SELECT t.customer_id FROM ticket t WHERE t.id = ANY ($1)))),
+    'tickets', (SELECT coalesce(json_agg(t), '[]') FROM ticket t WHERE t.id = ANY ($1)),
+    'escalations', (SELECT coalesce(json_agg(w), '[]') FROM wanted w),
+    'follows', (SELECT coalesce(json_object_agg(f.ticket_id, f.id), '{}')
+                FROM (SELECT DISTINCT ON (ticket_id) ticket_id, id FROM escalation
+                      WHERE ticket_id = ANY ($3::text[]) AND state = 'closed' ORDER BY ticket_id, id DESC) AS f),
+    'contacts', (SELECT coalesce(json_agg(c), '[]') FROM contact c WHERE c.id = ANY
+                     ($7::uuid[] || ARRAY(SELECT evidence::uuid FROM wanted WHERE evidence IS NOT NULL))),
+    'texts', (SELECT coalesce(json_object_agg(s.id, s.text), '{}') FROM said s
+              WHERE s.id = ANY (ARRAY(SELECT (step.value ->> 'said')::uuid
+                                      FROM wanted, jsonb_each(wanted.steps) AS step))),
+    'answered', (SELECT coalesce(json_agg(a), '[]')
+                 FROM unnest($8::text[], $9::text[]) AS asked(key, name)
+                 JOIN principals p ON p.key = asked.key
+                 JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > service_now() - interval '48 hours')
+)::text
+
+-- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answers)
+-- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
+WITH ticket_rows AS (
+    INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
+        first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
+        priorities, p0_since, p1_since, solved_since, begun)
+    SELECT id, revision, reported, customer_id, priority, status, subject, description, opened_at,
+        first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
+        priorities, p0_since, p1_since, solved_since, begun
+    FROM jsonb_populate_recordset(NULL::ticket, $1::jsonb)
+    ON CONFLICT (id) DO UPDATE SET (revision, reported, customer_id, priority, status, subject, description, opened_at,
+        first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
+        priorities, p0_since, p1_since, solved_since, begun) = (excluded.revision, excluded.reported,
+        excluded.customer_id, excluded.priority, excluded.status, excluded.subject, excluded.description,
+        excluded.opened_at, excluded.first_responded_at, excluded.resolved_at, excluded.updated_at, excluded.assignee,
+        excluded.issue_key, excluded.product, excluded.outage, excluded.merged_into, excluded.tags, excluded.sla,
+        excluded.priorities, excluded.p0_since, excluded.p1_since, excluded.solved_since, excluded.begun)
+), unused AS (
+    DELETE FROM ticket WHERE id = ANY ($2::text[]) AND revision = 0
+), event_rows AS (
+    INSERT INTO ticket_event SELECT * FROM jsonb_populate_recordset(NULL::ticket_event, $3::jsonb)
+), contact_rows AS (
+    INSERT INTO contact SELECT * FROM jsonb_populate_recordset(NULL::contact, $4::jsonb)
+), said_rows AS (
+    INSERT INTO said SELECT * FROM jsonb_populate_recordset(NULL::said, $5::jsonb)
+), history_rows AS (
+    INSERT INTO history (seq, escalation_id, version, at, move, state, level, owner, ticket_id, customer_id, actor,
+        on_behalf_of, actor_level, reason, detail, guards, policy_version, changed, said, said_hash, messages,
+        request_id, command, prev, hash)
+    SELECT h.seq, h.escalation_id, h.version, h.at,
+        (SELECT m.id FROM allowed_move m
+         WHERE m.trigger = h.trigger AND m.source IS NOT DISTINCT FROM h.source AND m.dest = h.state),
+        h.state, h.level, h.owner, h.ticket_id, h.customer_id, h.actor, h.on_behalf_of, h.actor_level, h.reason,
+        h.detail, h.guards, h.policy_version, h.changed, h.said, h.said_hash, h.messages, h.request_id, h.command,
+        h.prev, h.hash
+    FROM jsonb_to_recordset($6::jsonb) AS h(seq bigint, escalation_id uuid, version integer, at timestamptz,
+        trigger text, source text, state text, level smallint, owner text, ticket_id text, customer_id text,
+        actor text, on_behalf_of text, actor_level smallint, reason text, detail jsonb, guards text[],
+        policy_version integer, changed jsonb, said uuid, said_hash text, messages smallint, request_id text,
+        command uuid, prev text, hash text)
+), escalation_rows AS (
+    INSERT INTO escalation (id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
+        policy_version, version, situations, engaged, chain, handoff, engage_by, respond_by, page_by, next_update_by,
+        steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, closed_at,
+        updated_at, head)
+    SELECT id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
+        policy_version, version, situations, engaged, chain, nullif(handoff, 'null'), engage_by, respond_by, page_by,
+        next_update_by, steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision,
+        closed_at, updated_at, head
+    FROM jsonb_populate_recordset(NULL::escalation, $7::jsonb)
+    ON CONFLICT (id) DO UPDATE SET (state, level, target_level, owner, policy_version, version, situations, engaged,
+        chain, handoff, engage_by, respond_by, page_by, next_update_by, steps, acts, criterion, evidence, csat,
+        de_escalated_revision, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
+        excluded.owner, excluded.policy_version, excluded.version, excluded.situations, excluded.engaged,
+        excluded.chain, excluded.handoff, excluded.engage_by, excluded.respond_by, excluded.page_by,
+        excluded.next_update_by, excluded.steps, excluded.acts, excluded.criterion, excluded.evidence, excluded.csat,
+        excluded.de_escalated_revision, excluded.closed_at, excluded.updated_at, excluded.head)
+), timer_rows AS (
+    INSERT INTO timer SELECT * FROM jsonb_populate_recordset(NULL::timer, $8::jsonb)
+    ON CONFLICT (ticket_id, kind) DO UPDATE SET due_at = excluded.due_at
+), timers_gone AS (
+    DELETE FROM timer t USING jsonb_to_recordset($9::jsonb) AS gone(ticket_id text, kind text)
+    WHERE t.ticket_id = gone.ticket_id AND t.kind = gone.kind
+), outbox_rows AS (
+    INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
+        planned_at)
+    SELECT escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload, planned_at
+    FROM jsonb_to_recordset($10::jsonb) AS o(escalation_id uuid, version integer, ordinal smallint, ticket_id text,
+        customer_id text, audience text, recipient text, template text, payload jsonb, planned_at timestamptz)
+), denial_rows AS (
+    INSERT INTO denial SELECT * FROM jsonb_populate_recordset(NULL::denial, $11::jsonb)
+), answer_rows AS (
+    INSERT INTO answered SELECT * FROM jsonb_populate_recordset(NULL::answered, $12::jsonb) ORDER BY principal_id, key
+    ON CONFLICT (principal_id, key) DO UPDATE
+        SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, etag = excluded.etag,
+            customer_id = excluded.customer_id, at = excluded.at
+        WHERE answered.at <= excluded.at - interval '48 hours'
+    RETURNING 1
+)
+SELECT count(*) FROM answer_rows
+
+-- name: commit()
+COMMIT
+
+-- name: rollback()
+ROLLBACK
+
+-- name: committed(escalations, versions, commands)
+-- After an unknown COMMIT, under the tickets' locks: which of these commands are there. Absent means not committed.
+SELECT h.command::text FROM unnest($1::uuid[], $2::integer[]) AS mine(id, version)
+    JOIN history h ON h.escalation_id = mine.id AND h.version = mine.version WHERE h.command = ANY ($3::uuid[])
+UNION SELECT id::text FROM denial WHERE id = ANY ($3)
+UNION SELECT id::text FROM ticket_event WHERE id = ANY ($3)
+UNION SELECT id::text FROM contact WHERE id = ANY ($3)
+
+-- name: locate(escalations)
+SELECT id::text AS escalation_id, ticket_id FROM escalation WHERE id = ANY ($1::uuid[])

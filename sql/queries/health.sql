@@ -1,0 +1,4 @@
+-- What readiness asks.
+
+-- name: moves()
+SELECT trigger, source, dest FROM allowed_move

@@ -1,0 +1,22 @@
+-- People: the roster.
+
+-- name: by_id(id)
+SELECT row_to_json(p)::text AS row FROM person p WHERE p.id = $1
+
+-- name: page(level, active, after, count)
+SELECT row_to_json(p)::text AS row FROM person p
+WHERE ($1::integer IS NULL OR p.level = $1) AND ($2::boolean IS NULL OR p.active = $2)
+    AND ($3::text IS NULL OR p.id > $3)
+ORDER BY p.id LIMIT $4::integer
+
+-- name: put(id, name, level, email, slack, on_duty, windows, active)
+-- Whoever is retired loses their keys for good: coming back takes a new one.
+WITH retired AS (
+    UPDATE api_key SET revoked_at = service_now()
+    WHERE principal_id = $1 AND revoked_at IS NULL AND NOT $8::boolean
+)
+INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active)
+VALUES ($1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8)
+ON CONFLICT (id) DO UPDATE SET (name, level, email, slack, on_duty, windows, active) =
+    (excluded.name, excluded.level, excluded.email, excluded.slack, excluded.on_duty, excluded.windows, excluded.active)
+RETURNING row_to_json(p)::text AS row

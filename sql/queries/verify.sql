@@ -1,0 +1,55 @@
+-- What `escalation-matrix verify` reads, in one repeatable-read snapshot of a live database.
+
+-- name: escalations()
+SELECT e.id::text AS id, row_to_json(e)::text AS row FROM escalation e ORDER BY e.id
+
+-- name: chains()
+SELECT h.escalation_id::text AS escalation_id, h.hash, row_to_json(r)::text AS record
+FROM history h JOIN allowed_move m ON m.id = h.move,
+LATERAL (SELECT h.seq, h.escalation_id, h.version, h.at, m.trigger, m.source, h.state, h.level, h.owner, h.ticket_id,
+    h.customer_id, h.actor, h.on_behalf_of, h.actor_level, h.reason, h.detail, h.guards, h.policy_version, h.changed,
+    h.said, h.said_hash, h.messages, h.request_id, h.command, h.prev) AS r
+ORDER BY h.escalation_id, h.version
+
+-- name: texts()
+SELECT h.escalation_id::text AS escalation_id, h.version, h.said_hash, s.salt, s.text::text AS text
+FROM history h JOIN said s ON s.id = h.said
+
+-- name: messages()
+SELECT h.escalation_id::text AS escalation_id, h.version, h.messages AS planned, count(o.id) AS found
+FROM history h LEFT JOIN outbox o ON o.escalation_id = h.escalation_id AND o.version = h.version
+GROUP BY h.escalation_id, h.version, h.messages HAVING count(o.id) <> h.messages
+
+-- name: stray_messages()
+SELECT o.escalation_id::text AS escalation_id, o.version, count(*) AS found FROM outbox o
+WHERE NOT EXISTS (SELECT FROM history h WHERE h.escalation_id = o.escalation_id AND h.version = o.version)
+GROUP BY o.escalation_id, o.version
+
+-- name: wrong_timers()
+-- Timers are what the rows say: engage_by, page_by, next_update_by, and nothing else.
+WITH said_by_rows AS (
+    SELECT e.ticket_id, kind, due_at FROM escalation e,
+    LATERAL (VALUES ('engage', e.engage_by), ('respond', e.page_by), ('update', e.next_update_by)) AS t(kind, due_at)
+    WHERE e.state <> 'closed' AND due_at IS NOT NULL
+)
+SELECT coalesce(r.ticket_id, t.ticket_id) AS ticket_id, coalesce(r.kind, t.kind) AS kind, r.due_at AS wanted, t.due_at AS armed
+FROM said_by_rows r FULL JOIN (SELECT * FROM timer WHERE kind <> 'p1') t ON t.ticket_id = r.ticket_id AND t.kind = r.kind
+WHERE r.due_at IS DISTINCT FROM t.due_at
+
+-- name: unanswered_without_timer()
+SELECT e.id::text AS escalation_id, e.state FROM escalation e JOIN ticket t ON t.id = e.ticket_id
+WHERE e.state IN ('l1', 'l2', 'l3', 'l4') AND e.handoff ->> 'status' IN ('offered', 'briefed')
+  AND t.status NOT IN ('solved', 'closed') AND e.page_by IS NULL
+
+-- name: answered_with_timer()
+SELECT e.id::text AS escalation_id, e.state FROM escalation e
+WHERE e.page_by IS NOT NULL AND NOT coalesce(e.handoff ->> 'status' IN ('offered', 'briefed'), false)
+
+-- name: accepts_without_brief()
+SELECT h.escalation_id::text AS escalation_id, h.version FROM history h JOIN allowed_move m ON m.id = h.move
+WHERE m.trigger = 'accept' AND (h.changed -> 'handoff' -> 'brief' IS NULL
+    OR h.changed -> 'handoff' -> 'brief' ->> 'to' IS DISTINCT FROM coalesce(h.on_behalf_of, h.actor)
+    OR h.changed -> 'handoff' -> 'brief' ->> 'by' IN (h.actor, h.on_behalf_of))
+
+-- name: known_versions()
+SELECT version, document::text AS document FROM policy
