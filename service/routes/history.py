@@ -1,0 +1,77 @@
+"""History: every transition of every escalation, by any filter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+import sql
+from machines.values import State
+from service import answers
+from service.door import UUID, Id, Route, query
+from service.reads import Number, Page, Paged, after, answered, page, reading
+from service.routes.escalations import Since, Until
+
+ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
+EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An escalation's id.")]
+Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
+Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
+QUERIES = {
+    (False, "asc"): sql.query("history.page"),
+    (False, "desc"): sql.query("history.newest"),
+    (True, "asc"): sql.query("history.page_of_moves"),
+    (True, "desc"): sql.query("history.newest_of_moves"),
+}
+
+
+class Filters(Paged, frozen=True, forbid_unknown_fields=True):
+    """Every filter that is given must hold. `since` and `until` are about `at`; `from` and `to` are states."""
+
+    escalation_id: EscalationId | None = None
+    ticket_id: Id | None = None
+    customer_id: Id | None = None
+    actor: Id | None = None
+    trigger: Trigger | None = None
+    source: State | None = msgspec.field(name="from", default=None)
+    dest: State | None = msgspec.field(name="to", default=None)
+    since: Since | None = None
+    until: Until | None = None
+    order: Order = "asc"
+
+
+async def history(request: web.Request) -> web.StreamResponse:
+    """What people wrote is joined in; after an erasure those fields are absent, and every `hash` still verifies."""
+    async with reading(request) as (conn, _):
+        asked = query(request, Filters)
+        begin = after(asked.cursor, tuple[Number])
+        moves = (asked.trigger, asked.source, asked.dest)
+        by_moves = any(move is not None for move in moves)
+        rows = await conn.fetch(
+            QUERIES[by_moves, asked.order],
+            asked.escalation_id and asked.escalation_id.lower(),
+            asked.ticket_id,
+            asked.customer_id,
+            asked.actor,
+            asked.since,
+            asked.until,
+            begin[0] if begin else None,
+            asked.limit + 1,
+            *(moves if by_moves else ()),
+        )
+    found = [answers.decode_history(row["row"]) for row in rows]
+    return answered(page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,)))
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/history",
+        history,
+        "Transitions, filtered",
+        {200: Page[answers.TransitionAnswer]},
+        query=Filters,
+    ),
+)

@@ -1,0 +1,170 @@
+"""The verifier: reads a live database in one snapshot and finds every row that is not as the rules say.
+
+V3: history replays to the current row. V4: versions are gap-free, every hash is right and follows the one before.
+V5: one outbox row per planned message. V6: what waits has exactly its timer. V7: nobody owns by accept without a
+brief from another. (V1 and V2, acknowledged and refused changes, need the clients' own log.) It changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+import sql
+from machines.history import GENESIS, Record, digest, fold, said_hash
+from machines.matrix import Policy, load
+from machines.values import Escalation, Said
+
+PREFETCH = 500
+Stored = tuple[str, str]
+"""A row of history as JSON, and the hash that is stored with it."""
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is not as it must be: which claim (V3 …), where, and what was found."""
+
+    claim: str
+    where: str
+    what: str
+
+
+_escalation = msgspec.json.Decoder(Escalation)
+_record = msgspec.json.Decoder(Record)
+
+
+async def run(url: str, *, progress: Callable[[int, int], None] = lambda done, of: None) -> list[Finding]:
+    """Every finding in the database at this url; none is what must be. `progress` hears rows done, of how many."""
+    conn = await asyncpg.connect(url, server_settings={"timezone": "UTC", "application_name": "escalation-verify"})
+    try:
+        async with conn.transaction(isolation="repeatable_read", readonly=True):
+            return await findings(conn, progress)
+    finally:
+        await conn.close()
+
+
+async def findings(
+    conn: asyncpg.Connection, progress: Callable[[int, int], None] = lambda done, of: None
+) -> list[Finding]:
+    """Every finding that this connection's transaction sees; its time zone is UTC."""
+    found = [finding async for finding in _chains(conn, progress)]
+    return found + [finding async for finding in _sets(conn)]
+
+
+async def _chains(conn: asyncpg.Connection, progress: Callable[[int, int], None]) -> AsyncIterator[Finding]:
+    """V3, V4 and the authority of acts: each escalation beside its history, both in the order of ids."""
+    policies = {
+        row["version"]: load(row["document"], row["version"])
+        for row in await conn.fetch(sql.query("verify.known_versions"))
+    }
+    rows = aiter(conn.cursor(sql.query("verify.escalations"), prefetch=PREFETCH))
+    row = await anext(rows, None)
+    async for which, chain in _histories(conn, progress):
+        while row is not None and row["id"] < which:
+            yield _without_history(row["id"])
+            row = await anext(rows, None)
+        stands = None
+        if row is not None and row["id"] == which:
+            stands, row = row["row"], await anext(rows, None)
+        for finding in check_chain(which, chain, stands, policies):
+            yield finding
+    while row is not None:
+        yield _without_history(row["id"])
+        row = await anext(rows, None)
+
+
+def _without_history(which: str) -> Finding:
+    return Finding("V3", which, "stands there with no history at all")
+
+
+async def _histories(
+    conn: asyncpg.Connection, progress: Callable[[int, int], None]
+) -> AsyncIterator[tuple[str, list[Stored]]]:
+    """The history of one escalation after the other, each oldest first."""
+    total = await conn.fetchval("SELECT count(*) FROM history")
+    which, chain, done = "", list[Stored](), 0
+    async for row in conn.cursor(sql.query("verify.chains"), prefetch=PREFETCH):
+        if row["escalation_id"] != which:
+            if chain:
+                yield which, chain
+            which, chain = row["escalation_id"], []
+        chain.append((row["record"], row["hash"]))
+        done += 1
+        if done % PREFETCH == 0:
+            progress(done, total)
+    if chain:
+        yield which, chain
+    progress(total, total)
+
+
+def check_chain(which: str, chain: list[Stored], row: str | None, policies: dict[int, Policy]) -> list[Finding]:
+    """What is wrong with one escalation's history, oldest first, and with the row that it leads to."""
+    found: list[Finding] = []
+    records: list[tuple[Record, str]] = []
+    prev = GENESIS
+    for wanted, (text, hash_) in enumerate(chain, start=1):
+        where = f"{which} version {wanted}"
+        try:
+            record = _record.decode(text)
+        except msgspec.ValidationError as error:
+            found.append(Finding("V4", where, f"was changed after it was written: it is no record, {error}"))
+            break
+        if record.version != wanted:
+            found.append(Finding("V4", where, f"is missing or doubled: version {record.version} stands there"))
+            break
+        if record.prev != prev:
+            found.append(Finding("V4", where, "does not follow the row before it: its prev is another hash"))
+        if digest(record) != hash_:
+            found.append(Finding("V4", where, "was changed after it was written: its hash is another"))
+        if record.trigger == "act" and not _held(record, policies):
+            authority = record.detail.get("authority")
+            found.append(Finding("V7", where, f"{record.actor} decided {authority} without holding it"))
+        records.append((record, hash_))
+        prev = hash_
+    if row is None:
+        return [*found, Finding("V3", which, "has history, and no row")]
+    try:
+        stands = _escalation.decode(row)
+    except msgspec.ValidationError as error:
+        return [*found, Finding("V3", which, f"its row is no escalation: {error}")]
+    try:
+        folded = fold(records)
+    except (msgspec.ValidationError, TypeError) as error:
+        return [*found, Finding("V3", which, f"its history does not fold to an escalation: {error}")]
+    if folded != stands:
+        names = [name for name in stands.__struct_fields__ if getattr(stands, name) != getattr(folded, name)]
+        found.append(Finding("V3", which, f"its row is not the fold of its history: {', '.join(names)} differ"))
+    return found
+
+
+def _held(record: Record, policies: dict[int, Policy]) -> bool:
+    policy = policies.get(record.policy_version)
+    authority = str(record.detail.get("authority"))
+    return policy is not None and policy.holds(min(record.actor_level, record.level), authority)
+
+
+async def _sets(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
+    """V4's texts, V5, V6 and V7: what one statement finds in the whole database."""
+    async for row in conn.cursor(sql.query("verify.texts"), prefetch=PREFETCH):
+        said = Said("", "", row["salt"], msgspec.json.decode(row["text"]))
+        if said_hash(said) != row["said_hash"]:
+            where = f"{row['escalation_id']} version {row['version']}"
+            yield Finding("V4", where, "what was said there is not what was hashed")
+    for row in await conn.fetch(sql.query("verify.messages")):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V5", where, f"planned {row['planned']} messages, the outbox has {row['found']}")
+    for row in await conn.fetch(sql.query("verify.stray_messages")):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V5", where, f"{row['found']} outbox rows that no transition planned")
+    for row in await conn.fetch(sql.query("verify.wrong_timers")):
+        where = f"ticket {row['ticket_id']}, {row['kind']}"
+        yield Finding("V6", where, f"its row says {row['wanted']}, its timer {row['armed']}")
+    for row in await conn.fetch(sql.query("verify.unanswered_without_timer")):
+        yield Finding("V6", row["escalation_id"], f"unanswered at {row['state']}, and no clock runs")
+    for row in await conn.fetch(sql.query("verify.answered_with_timer")):
+        yield Finding("V6", row["escalation_id"], f"answered at {row['state']}, and a response clock runs")
+    for row in await conn.fetch(sql.query("verify.accepts_without_brief")):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V7", where, "was accepted without a brief by somebody else")
