@@ -1,0 +1,157 @@
+"""python -m tests.benchmarks [NAME …]: measure in turns, print a table, keep the figures as JSON.
+
+Exits 1 if anything that was asked for could not be measured.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from . import statemachine
+from .bench import Bench, Contender, Figure, expected, measure
+from .capacity import Loader
+from .ceiling import Ceiling
+from .database import server
+from .process import ROOT, ProgramError
+from .report import document, print_figures
+from .rivals import transact
+from .rivals.django_fsm import DjangoFsm
+
+CONTENDERS: Sequence[Contender] = (
+    Ceiling(),
+    transact.DBOS,
+    transact.DBOS_TWO,
+    transact.DBOS_DIRECT,
+    DjangoFsm(),
+    statemachine.MADE,
+    statemachine.KEPT,
+    Loader(),
+)
+GROUPS = {"transitions": "transitions/s", "decisions": "decisions/s"}
+"""What may be asked for together, by what it does so many of."""
+
+_REFRESH_EVERY = 0.2
+# Columns of a table that goes to a file.
+_WIDTH = 140
+# Processes that ran or waited to run in the last minute, above which others are at work here.
+_QUIET = 0.7
+
+
+class _Bar:
+    """A progress bar over all turns, moved by the clock, and set right at each turn's end."""
+
+    def __init__(self, progress: Progress, total: float) -> None:
+        self.progress = progress
+        self.task = progress.add_task("starting", total=total)
+        self.done = 0.0
+
+    @asynccontextmanager
+    async def turn(self, title: str, seconds: float) -> AsyncIterator[None]:
+        """Show what is being measured; starting and stopping it takes time that is not counted."""
+        self.progress.update(self.task, description=title)
+        if self.progress.disable:
+            self.progress.console.print(title)
+        moving = asyncio.create_task(self._move(seconds))
+        try:
+            yield
+        finally:
+            moving.cancel()
+            with suppress(asyncio.CancelledError):
+                await moving
+            self.done += seconds
+            self.progress.update(self.task, completed=self.done)
+
+    async def _move(self, seconds: float) -> None:
+        began = time.monotonic()
+        while True:
+            gone = min(seconds, time.monotonic() - began)
+            self.progress.update(self.task, completed=self.done + gone)
+            await asyncio.sleep(_REFRESH_EVERY)
+
+
+async def _run(options: argparse.Namespace, contenders: Sequence[Contender]) -> list[Figure]:
+    # A service under measure is in a session of its own: left alone, it would outlive this program.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    async with server(options.database_url, options.cache) as postgres:
+        bench = Bench(
+            server=postgres,
+            seconds=options.seconds,
+            warmup=options.warmup,
+            rounds=options.rounds,
+            connections=options.connections,
+            seed=options.seed,
+            cache=options.cache,
+        )
+        console = Console(stderr=True)
+        with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+            bar = _Bar(progress, expected(contenders, bench))
+            figures = await measure(contenders, bench, bar)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    found = msgspec.json.encode(document(figures, bench))
+    options.json.write_bytes(msgspec.json.format(found, indent=2) + b"\n")
+    return figures
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    names = [*GROUPS, *(contender.name for contender in CONTENDERS)]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Speeds, measured in turns on this machine. Without a name: all of them.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    parser.add_argument("--seconds", type=float, default=10, help="of each turn (10)")
+    parser.add_argument("--warmup", type=float, default=2, help="seconds before each turn (2)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns that each takes (3)")
+    parser.add_argument("--connections", type=int, default=64, help="clients at once (64)")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
+    parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
+    parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
+    parser.add_argument("--cache", type=Path, default=ROOT / ".bench", help="folder of rivals' environments")
+    options = parser.parse_args(argv)
+    if unknown := sorted(set(options.names) - set(names)):
+        parser.error(f"no such thing to measure: {', '.join(unknown)}; there are {', '.join(names)}")
+    options.cache = options.cache.absolute()
+    # Not for git to see, wherever it lies.
+    options.cache.mkdir(parents=True, exist_ok=True)
+    (options.cache / ".gitignore").write_text("*\n")
+    options.json = options.json or options.cache / "figures.json"
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure what is named. Returns the exit code."""
+    options = _options(argv)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    units = {GROUPS.get(name) for name in options.names}
+    wanted = [each for each in CONTENDERS if not options.names or each.name in options.names or each.unit in units]
+    if (cores := os.cpu_count() or 1) != 2:
+        console.print(f"These targets are stated for two cores; this machine has {cores}.")
+    if (busy := os.getloadavg()[0]) > _QUIET:
+        console.print(f"This machine is busy (load {busy:.1f}): wait for quiet, or trust ratios only.")
+    try:
+        figures = asyncio.run(_run(options, wanted))
+    except ProgramError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    print_figures(console, figures)
+    console.print(f"{options.json}", style="dim", highlight=False)
+    return int(any(figure.failure for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+# mypy: disable-error-code="import-not-found"
+"""What gunicorn serves."""
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()

@@ -1,0 +1,116 @@
+"""Take something from the table, one thing at a time: each guard, each relation of who may, each state that a trigger
+leaves. The golden table finds every one.
+
+`python -m tests.machines.mutants`: a table of what killed each mutant; exit 1 if one survives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from machines.authority import who_may
+from machines.case import Guard
+from machines.escalation import RULES, Rule
+from tests.machines import golden
+
+WORKERS = 2
+
+
+class Mutant(Struct, frozen=True):
+    """What a trigger lacks: a guard, one relation of a guard, or the moves from a source."""
+
+    trigger: str
+    guard: str | None = None
+    relation: str | None = None
+    source: str | None = None
+
+    def __str__(self) -> str:
+        if self.source:
+            return f"from {self.source}"
+        return f"who may: {self.relation}" if self.relation else str(self.guard)
+
+
+class Verdict(Struct, frozen=True):
+    """The first case that tells a mutant from the real table; None: it survives."""
+
+    mutant: Mutant
+    killed_by: str | None
+
+
+def mutants() -> Iterator[Mutant]:
+    """Every guard of every trigger, every relation of a guard that has more than one, every source."""
+    for rule in RULES.values():
+        yield from (Mutant(rule.trigger, source=str(source)) for source in rule.moves)
+        for guard in rule.guards:
+            yield Mutant(rule.trigger, guard.name)
+            if len(guard.relations) > 1:
+                yield from (Mutant(rule.trigger, guard.name, relation.name) for relation in guard.relations)
+
+
+def without(mutant: Mutant) -> dict[str, Rule]:
+    """The table without what this mutant lacks."""
+    rule = RULES[mutant.trigger]
+    guards = tuple(kept for guard in rule.guards if (kept := _kept(guard, mutant)) is not None)
+    moves = {source: dests for source, dests in rule.moves.items() if source != mutant.source}
+    return {**RULES, rule.trigger: replace(rule, guards=guards, moves=moves)}
+
+
+def _kept(guard: Guard, mutant: Mutant) -> Guard | None:
+    if guard.name != mutant.guard:
+        return guard
+    if mutant.relation is None:
+        return None
+    # The name stays, so that only what it decides can give it away.
+    left = who_may(*(r for r in guard.relations if r.name != mutant.relation))
+    return replace(left, name=guard.name, sentence=guard.sentence)
+
+
+@cache
+def _cases() -> list[golden.Case]:
+    return golden.cases()
+
+
+def judge(mutant: Mutant) -> Verdict:
+    """Run the golden table against it, its own trigger first, until a case disagrees."""
+    first = sorted(_cases(), key=lambda case: case.trigger != mutant.trigger)
+    return Verdict(mutant, next(golden.wrong(without(mutant), first), None))
+
+
+def verdicts(workers: int = WORKERS) -> Iterator[Verdict]:
+    """Every mutant's verdict, in the table's order."""
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(judge, mutants(), chunksize=8)
+
+
+def main() -> int:
+    """Print what killed each mutant; 1 if one survives."""
+    console = Console()
+    if broken := golden.failures(dict(RULES)):
+        console.print(f"The production table itself fails: {broken[0]}", markup=False)
+        return 1
+    told = Table(title="Mutants of the table", expand=True)
+    told.add_column("trigger", no_wrap=True)
+    told.add_column("without", max_width=36, no_wrap=True, overflow="ellipsis")
+    told.add_column("killed by", no_wrap=True, overflow="ellipsis", ratio=1)
+    found = list(track(verdicts(), "taking away", total=len(list(mutants())), console=console))
+    survivors = [verdict for verdict in found if verdict.killed_by is None]
+    for verdict in found:
+        killer = escape(verdict.killed_by) if verdict.killed_by else "[bold red]survives[/]"
+        told.add_row(verdict.mutant.trigger, str(verdict.mutant), killer)
+    console.print(told)
+    console.print(f"{len(found) - len(survivors)} of {len(found)} killed by {len(_cases())} golden cases")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,322 @@
+"""The policy is total: what is missing or wrong is found, all of it at once. `domain.md`, "The default policy"."""
+
+from __future__ import annotations
+
+import tomllib
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from machines.document import SITUATIONS, TIERS, Document
+from machines.matrix import Policy, PolicyError, check, default_text, dump, load, parse
+from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
+
+DAY = timedelta(days=1)
+
+
+def document() -> dict[str, Any]:
+    return deepcopy(tomllib.loads(default_text()))
+
+
+def findings(document: dict[str, Any]) -> list[str]:
+    """What the check says of this policy file."""
+    try:
+        check(msgspec.convert(document, Document, strict=False))
+    except PolicyError as error:
+        return error.findings
+    return []
+
+
+def told_of(document: dict[str, Any]) -> list[str]:
+    """What reading this file says."""
+    with pytest.raises(PolicyError) as error:
+        parse(_toml(document))
+    return error.value.findings
+
+
+def at(document: Any, path: str) -> tuple[Any, str]:
+    *way, last = path.split("/")
+    for name in way:
+        document = document[int(name) if name.isdigit() and isinstance(document, list) else name]
+    return document, last
+
+
+def put(path: str, value: Any) -> list[str]:
+    told = document()
+    parent, last = at(told, path)
+    parent[last] = value
+    return findings(told)
+
+
+def without(path: str) -> list[str]:
+    told = document()
+    parent, last = at(told, path)
+    del parent[last]
+    return findings(told)
+
+
+def test_the_default_policy_is_whole():
+    assert findings(document()) == []
+    assert isinstance(parse(default_text()), Policy)
+
+
+# What is missing --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_missing_situation_is_found(situation):
+    assert without(f"matrix/{situation}") == [f"matrix.{situation} is missing"]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_missing_cell_is_found(situation):
+    told = document()
+    del told["matrix"][situation]
+    told["matrix"][situation] = {"kind": "manual"}
+    assert told_of(told) == [f"matrix.{situation}.{tier} is missing" for tier in TIERS]
+
+
+@pytest.mark.parametrize("n", "1234")
+def test_a_missing_level_is_found(n):
+    assert without(f"levels/{n}") == [f"levels.{n} is missing"]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_missing_updates_are_found(tier):
+    assert without(f"updates/{tier}") == [f"updates.{tier} is missing"]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("priority", ["p0", "p1", "p2", "p3"])
+def test_a_missing_sla_target_is_found(tier, priority):
+    assert without(f"sla/{tier}/{priority}") == [f"sla.{tier}.{priority} is missing"]
+
+
+def test_a_missing_tier_of_the_sla_is_four_findings():
+    assert len(without("sla/starter")) == 4
+
+
+@pytest.mark.parametrize("channel", ["reply", "call", "account_manager", "emergency"])
+def test_a_missing_channel_is_found(channel):
+    assert without(f"channels/{channel}") == [f"channels.{channel} is missing"]
+
+
+# What is wrong ----------------------------------------------------------------------------------------------------
+
+
+WRONG = """
+matrix/p0_outage/starter/level          5      .level must be 0 (none) to 4, not 5
+matrix/p0_outage/starter/level          -1     .level must be 0 (none) to 4, not -1
+matrix/p0_outage/starter/within         -PT1S  .within must be between 0 and a year
+matrix/p0_outage/starter/within         P400D  .within must be between 0 and a year
+matrix/p1_unresolved/enterprise/after   -PT1H  .after must be between 0 and a year
+matrix/security_flag/emergency/level    7      .level must be 0 (none) to 4, not 7
+matrix/p1_unresolved/starter/within     PT1H   p1_unresolved.starter leads nowhere, so it can't promise a time
+matrix/executive_visibility/starter/within PT1H .within must be PT0S: nobody waits for a manual reason
+matrix/p0_outage/kind                   manual p0_outage is automatic, not manual
+matrix/customer_request/kind            manual customer_request is customer, not manual
+levels/1/respond_within                 -PT1H  .respond_within must be between 0 and a year
+levels/2/name                           _      .name is blank
+updates/starter/every                   PT1S   .every must be between a minute and a year
+updates/starter/every                   P500D  .every must be between a minute and a year
+sla/starter/p0/resolution               PT0S   must have spans above 0 and up to a year
+sla/starter/p0/first_response           P2D    wants the first response after the resolution
+repeats/reports                         1      .reports must be at least 2: one report is no repetition
+repeats/within                          PT0S   .within must be above 0 and up to a year
+repage/0/every                          PT1S   .every must be at least a minute
+repage/1/until                          PT30M  .until must rise from band to band
+"""
+
+
+@pytest.mark.parametrize("row", WRONG.strip().splitlines())
+def test_what_makes_no_sense_is_found(row):
+    path, value, finding = row.split(maxsplit=2)
+    number = value.lstrip("-").isdigit()
+    found = put(path, int(value) if number else value.replace("_", " "))
+    assert any(line.endswith(finding) and line.startswith(path.split("/")[0]) for line in found), found
+
+
+def test_a_level_without_authority_is_found():
+    assert put("levels/2/authority", []) == ["levels.2.authority is empty"]
+
+
+def test_an_unanswered_l4_is_paged_for_good():
+    assert put("repage", []) == ["repage must end with a band that has no `until`: an unanswered L4 is paged for good"]
+    told = document()
+    told["repage"][-1]["until"] = "P9D"
+    assert len(findings(told)) == 1
+
+
+def test_a_band_after_one_without_an_end_is_never_reached():
+    told = document()
+    del told["repage"][1]["until"]
+    assert findings(told) == ["repage.until may be left out of the last band alone"]
+
+
+def test_a_level_that_is_none_and_a_situation_that_is_none_are_found():
+    told = document()
+    told["levels"]["5"] = told["levels"]["4"] | {"authority": ["rule_the_world"]}
+    told["matrix"]["boredom"] = told["matrix"]["sla_breach"]
+    assert findings(told) == ["levels.5 is unknown: levels are 1 to 4", "matrix.boredom is not a situation"]
+
+
+def test_an_authority_is_listed_at_one_level():
+    told = document()
+    told["levels"]["3"]["authority"].append("pull_engineers")
+    assert findings(told) == ["pull_engineers is listed at levels 2 and 3: list it at the lower"]
+
+
+def test_all_findings_are_told_at_once():
+    told = document()
+    del told["matrix"]["sla_breach"], told["updates"]["starter"], told["levels"]["2"]
+    told["repeats"]["reports"] = 0
+    assert len(findings(told)) == 4
+    with pytest.raises(PolicyError) as error:
+        parse(_toml(told))
+    assert str(error.value).count("\n") == 3
+
+
+@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'colour = "red"'])
+def test_what_is_no_policy_is_a_finding_too(text):
+    with pytest.raises(PolicyError):
+        parse(text)
+
+
+def test_what_has_another_shape_is_found_all_of_it():
+    told = document()
+    told["matrix"]["sla_breach"]["starter"]["colour"] = "red"
+    told["matrix"]["sla_breach"]["enterprise"]["level"] = "high"
+    told["matrix"]["security_flag"]["emergency"] = {"level": 3}
+    told["levels"]["1"]["respond_within"] = "soon"
+    told["updates"]["gold"] = told["updates"]["starter"]
+    told["repage"][0] = {"until": "PT1H"}
+    told["colour"] = "red"
+    del told["name"]
+    found = told_of(told)
+    assert [line.partition(": ")[0] for line in found] == [
+        "colour is unknown",
+        "name is missing",
+        "levels.1.respond_within",
+        "repage.0.every is missing",
+        "matrix.sla_breach.enterprise.level",
+        "matrix.sla_breach.starter.colour is unknown",
+        "matrix.security_flag.emergency.origin is missing",
+        "updates.gold",
+    ]
+
+
+# Look-ups ---------------------------------------------------------------------------------------------------------
+
+SLA = """
+enterprise   15m/4h 1h/8h 4h/2d 8h/5d
+professional 1h/8h 4h/1d 8h/3d 1d/7d
+starter      4h/1d 8h/3d 1d/7d 2d/14d
+"""
+UNIT = {"m": MINUTE, "h": HOUR, "d": DAY}
+
+
+def span(text: str) -> timedelta:
+    return int(text[:-1]) * UNIT[text[-1]]
+
+
+@pytest.mark.parametrize("row", SLA.strip().splitlines())
+def test_sla_first_response_and_resolution_for_p0_p1_p2_p3(row):
+    tier, *cells = row.split()
+    targets: Any = POLICY.document.sla[tier]
+    for priority, cell in zip(("p0", "p1", "p2", "p3"), cells, strict=True):
+        first, resolution = map(span, cell.split("/"))
+        target = targets[priority]
+        assert (target.first_response, target.resolution, target.origin) == (first, resolution, "default")
+
+
+@pytest.mark.parametrize(("tier", "every"), [("enterprise", HOUR), ("professional", 4 * HOUR), ("starter", 24 * HOUR)])
+def test_customer_updates(tier, every):
+    assert POLICY.update_every(tier) == every
+
+
+@pytest.mark.parametrize(("n", "within"), [(1, HOUR), (2, 2 * HOUR), (3, 4 * HOUR), (4, timedelta(0))])
+def test_response_times(n, within):
+    assert POLICY.respond_within(n) == within
+
+
+def test_three_reports_within_30_days_are_a_repeated_contact():
+    assert (POLICY.document.repeats.reports, POLICY.document.repeats.within) == (3, 30 * DAY)
+
+
+def test_a_page_falls_into_the_band_of_when_the_last_one_came():
+    for last, after in ((0, 5), (59, 5), (60, 15), (119, 15), (120, 60), (359, 60), (360, 240), (99999, 240)):
+        assert POLICY.page_after(NOW, NOW + last * MINUTE) == NOW + (last + after) * MINUTE
+
+
+DOCUMENTED = """
+p0_outage enterprise professional starter · p1_unresolved enterprise professional starter
+sla_breach enterprise professional starter · customer_request enterprise professional · repeated_contact starter
+"""
+
+
+def test_the_defaults_are_listed_and_what_the_document_says_is_not():
+    written = {
+        f"matrix.{situation}.{tier}"
+        for row in DOCUMENTED.replace("\n", " · ").split(" · ")
+        if row.strip()
+        for situation, *tiers in [row.split()]
+        for tier in tiers
+    }
+    cells = {f"matrix.{situation}.{tier}" for situation in SITUATIONS for tier in TIERS} | {
+        "matrix.security_flag.emergency"
+    }
+    listed = [line.partition(":")[0] for line in POLICY.defaults()]
+    assert {path for path in listed if path.startswith("matrix")} == cells - written
+    assert {path for path in listed if path.startswith("updates")} == {f"updates.{tier}" for tier in TIERS}
+    assert len([path for path in listed if path.startswith("sla")]) == 12
+    assert len(listed) == len(set(listed))
+    assert "matrix.security_flag.starter: L2 within 0:15:00" in POLICY.defaults()
+    assert "matrix.customer_request.starter: L1 no promise of time" in POLICY.defaults()
+    assert "matrix.executive_visibility.starter: L3 at once" in POLICY.defaults()
+
+
+def test_a_cell_that_leads_nowhere_is_listed_as_none():
+    told = document()
+    told["matrix"]["p1_unresolved"]["starter"]["origin"] = "default"
+    assert "matrix.p1_unresolved.starter: none" in parse(_toml(told)).defaults()
+
+
+def test_a_published_policy_is_read_back_as_it_was():
+    again = load(dump(POLICY), 7)
+    assert (again.document, again.version) == (POLICY.document, 7)
+    assert dump(again) == dump(POLICY)
+    assert load(dump(POLICY).encode(), 7).document == POLICY.document
+
+
+def test_live_since_is_an_instant_of_the_file():
+    told = parse("live_since = 2026-01-01T00:00:00Z\n" + default_text())
+    assert str(told.document.live_since) == "2026-01-01 00:00:00+00:00"
+    assert load(dump(told), 1).document == told.document
+
+
+def test_a_naive_live_since_is_refused():
+    with pytest.raises(PolicyError, match="live_since"):
+        parse("live_since = 2026-01-01T00:00:00\n" + default_text())
+
+
+def _toml(value: dict[str, Any]) -> str:
+    """As TOML: msgspec has no writer, and a policy is tables of plain values."""
+    return "\n".join(_lines(value, ""))
+
+
+def _lines(table: dict[str, Any], path: str) -> list[str]:
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and k != "repage"}
+    lines = ([f"[{path}]"] if path else []) + [f"{k} = {_value(v)}" for k, v in plain.items()]
+    for band in table.get("repage", []):
+        lines += ["[[repage]]", *(f"{k} = {_value(v)}" for k, v in band.items())]
+    for k, v in table.items():
+        if isinstance(v, dict):
+            lines += _lines(v, f"{path}.{k}" if path else k)
+    return lines
+
+
+def _value(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
