@@ -40,12 +40,8 @@ class Mint:
 
     def uuid7(self, now: datetime) -> str:
         """A UUIDv7 of this instant (RFC 9562): months of ids are ranges, which history's partitions rely on."""
-        ms = int(now.timestamp() * 1000)
-        raw = bytearray(ms.to_bytes(6, "big") + self.draw(10))
-        raw[6] = 0x70 | raw[6] & 0x0F
-        raw[8] = 0x80 | raw[8] & 0x3F
-        text = raw.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        at, drawn = f"{int(now.timestamp() * 1000):012x}", self.draw(10).hex()
+        return f"{at[:8]}-{at[8:]}-7{drawn[:3]}-a{drawn[4:7]}-{drawn[8:]}"
 
     def salt(self) -> str:
         """128 bits, in hex."""
@@ -86,7 +82,7 @@ class Case(Struct):
     """One trigger under judgement. `state` is what the machine moves; `level` is the level asked for.
 
     `stands` is the level where the escalation will stand (above `level` where nobody is on duty there), `placement`
-    whom it is offered to there, `said` the id under which this trigger's free text will lie.
+    whom it is offered to there.
     """
 
     trigger: str
@@ -99,13 +95,20 @@ class Case(Struct):
     level: int = 0
     stands: int = 0
     placement: Placement | None = None
-    said: str = ""
+    spoken: str = ""
 
     @property
     def escalation(self) -> Escalation:
         """The escalation as it stands before this trigger."""
         assert self.facts.escalation is not None
         return self.facts.escalation
+
+    @property
+    def said(self) -> str:
+        """The id under which this trigger's free text will lie; minted when something is said."""
+        if not self.spoken:
+            self.spoken = self.facts.mint.uuid7(self.now)
+        return self.spoken
 
     @property
     def ticket(self) -> Ticket:

@@ -97,7 +97,6 @@ def perform(story: Story, trigger: str, actor: Actor, values: dict[str, Any]) ->
         failed = judge(case, guards)
         assert failed, f"{trigger} from {case.state} was refused by no guard"
         return refuse(failed, guards, story.facts.escalation)
-    case.said = story.facts.mint.uuid7(story.now)
     outcome = rule.effect(case)
     _write(story, case, guards, outcome)
     for follow_up, more in outcome.then:

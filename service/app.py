@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 
@@ -14,6 +15,7 @@ from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
+from service.housekeeping import keep_house
 from service.metrics import METRICS, Metrics
 from service.routes import all_routes
 from service.server import Runner, answer, expect, handle, limits
@@ -34,7 +36,9 @@ def build(settings: Settings, url: str) -> web.Application:
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
         engine = Engine(lambda: database.open_connection(url), policies, Mint(), queue_limit=settings.queue_limit)
         app[HOUSE] = House(engine, reads, policies, settings)
+        keeper = asyncio.create_task(keep_house(reads), name="housekeeping")
         yield
+        keeper.cancel()
         await engine.stop()
         await reads.close()
 
@@ -49,6 +53,10 @@ async def serve(settings: Settings, url: str, *, announce: Callable[[str], None]
     site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1 or None)
     await site.start()
     port = runner.addresses[0][1]
+    # What is there now stays for good; what a request makes is gone with it, mostly without being looked at.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     announce(f"listening on http://{settings.host}:{port}")
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 import sql
-from machines.values import ROLE_LEVEL, Role
+from machines.values import LEVEL_ROLE, ROLE_LEVEL, Role
 from service.problems import Refused
 
 KEY_ID = re.compile("[0-9a-f]{16}")
@@ -56,7 +56,7 @@ async def known(conn: asyncpg.Connection | asyncpg.Pool, token: Token) -> Known:
     row = await conn.fetchrow(sql.query("principal.of_key"), token.key)
     if row is None or not secrets.compare_digest(row["digest"], token.digest):
         raise Refused(401, "unknown_key", "The API key is unknown, revoked, or its principal is retired.")
-    role = row["role"] if row["role"] not in ROLE_LEVEL else next(r for r, n in ROLE_LEVEL.items() if n == row["level"])
+    role: Role = LEVEL_ROLE[row["level"]] if row["role"] in ROLE_LEVEL else row["role"]
     return Known(row["id"], role, row["level"])
 
 

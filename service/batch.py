@@ -44,7 +44,9 @@ class Settled(Struct, frozen=True):
 class Render(Protocol):
     """How a door tells what became of its command."""
 
-    def __call__(self, settled: Settled, /) -> Reply: ...
+    def __call__(self, settled: Settled, /) -> Reply:
+        """The reply for this outcome."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +68,7 @@ class Job:
 class Read(Snapshot):
     """The facts of a batch, and the answers stored under its keys."""
 
-    answered: list[Answered] = []
+    answered: list[Answered] = []  # noqa: RUF012  # msgspec copies defaults
 
 
 _read = msgspec.json.Decoder(Read)
@@ -145,7 +147,6 @@ class Batch:
         )
         self._answered[name] = stored
         self.rows.answer(stored)
-
 
 
 def _trigger_of(command: Command) -> str:

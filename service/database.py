@@ -16,6 +16,8 @@ ROLE = "escalation_service"
 
 # Any number will do that no other program on the same database uses.
 _MIGRATION_LOCK = 0x65736361
+MONTHS = 4
+"""Months of history that have a partition of their own: the last one, this one, and two to come."""
 _POLL_EVERY = 0.1
 
 log = structlog.get_logger(__name__)
@@ -95,7 +97,7 @@ async def _nothing_to_reset(_: object) -> None:
     return
 
 
-async def prepare(url: str, *, months: int = 24) -> list[Migration]:
+async def prepare(url: str, *, months: int = MONTHS) -> list[Migration]:
     """Migrate to this program's schema, and give it this program's moves and first policy.
 
     `months` of history get a partition each in advance.
@@ -111,7 +113,7 @@ async def migrate(
     *,
     moves: Iterable[tuple[str, str | None, str]] = (),
     policy: str | None = None,
-    months: int = 24,
+    months: int = MONTHS,
     steps: list[Migration] | None = None,
     within: float = 60.0,
 ) -> list[Migration]:

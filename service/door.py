@@ -14,9 +14,8 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
-from msgspec.structs import FieldInfo
+from msgspec.structs import FieldInfo, replace
 from msgspec.structs import fields as look_up_fields
-from msgspec.structs import replace
 
 from machines.values import FieldProblem
 from service import auth
@@ -213,6 +212,9 @@ def fit_query(request: web.Request, kind: type[T]) -> tuple[T, tuple[FieldProble
             except msgspec.ValidationError as error:
                 hint = " (write + as %2B, or use Z)" if re.search(r":\d\d(\.\d+)? \d\d:", text) else ""
                 found.append(FieldProblem(name, _said(str(error), f.type) + hint))
+            else:
+                if given[f.name] is None:
+                    found.append(FieldProblem(name, "can't be null: leave it out"))
     told = kind(**given)
     if _has_instants(kind):
         utc, problems = _in_utc(told, kind)
@@ -252,12 +254,18 @@ def nowhere(what: str = "Nothing has that id.") -> Refused:
 def token(request: web.Request) -> auth.Token:
     """The key that the request presents; raises 401, and 422 for whom nobody can be asked."""
     presented = auth.present(request.headers.get("Authorization"))
-    if not (presented.key.isascii() and presented.key.isalnum()):
-        raise Refused(401, "unknown_key", "The API key is unknown, revoked, or its principal is retired.")
     on_behalf_of = request.headers.get(ON_BEHALF_OF)
     if on_behalf_of is not None and not (0 < len(on_behalf_of) <= 200 and sound(on_behalf_of)):
         raise wrong(FieldProblem(ON_BEHALF_OF, "must be the id of a person, 1 to 200 characters"))
     return presented
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The request's Idempotency-Key, if it has one; raises 422 for what can't be one."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
+        raise wrong(FieldProblem(IDEMPOTENCY_KEY, "must be 1 to 200 printable characters"))
+    return key
 
 
 def if_match(request: web.Request) -> tuple[int | None, tuple[FieldProblem, ...]]:

@@ -55,7 +55,7 @@ PATIENT = 2
 """How often a command is skipped before it waits for its lock."""
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818  # what it says to callers
     """The command can't be decided now. `unknown`: its COMMIT could not be told, it may or may not have happened."""
 
     def __init__(self, why: str, *, unknown: bool = False) -> None:
@@ -63,7 +63,7 @@ class Unavailable(Exception):
         self.unknown = unknown
 
 
-class KeyTaken(Exception):
+class KeyTaken(Exception):  # noqa: N818  # a lost race, not an error
     """Another batch was first with an idempotency key: decide again, on its stored answer."""
 
 

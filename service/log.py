@@ -60,6 +60,8 @@ def configure(style: Literal["json", "console"] = "json", level: str = "info") -
         )
     )
     logging.basicConfig(handlers=[handler], level=threshold, force=True)
+    # It tells of every state it enters and leaves; history does that better.
+    logging.getLogger("transitions").setLevel(max(threshold, logging.WARNING))
 
 
 def _line(event: dict[str, Any], **_: object) -> bytes:

@@ -39,8 +39,8 @@ HEADERS: dict[str, Json] = {
         "example": "ann",
     },
     "X-Request-Id": {
-        "description": "Comes back in the answer, and is recorded with what the request did.",
-        "schema": {"type": "string", "maxLength": 100},
+        "description": "Up to 100 printable characters: comes back in the answer, and is recorded with what was done.",
+        "schema": {"type": "string"},
         "example": "web-4711",
     },
 }

@@ -16,6 +16,7 @@ from machines.values import ROLE_LEVEL, Failure, FieldProblem
 from service import auth
 from service.body import sound
 from service.door import UUID, token, wrong
+from service.engine import Unavailable
 from service.problems import Refused
 from service.submit import HOUSE, encode
 
@@ -43,10 +44,23 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 @asynccontextmanager
+async def connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to read with; raises Unavailable, whatever it is that keeps us from one."""
+    try:
+        conn = await pool.acquire(timeout=ACQUIRED_WITHIN)
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        raise Unavailable(f"the database can't be reached: {type(error).__name__}") from error
+    try:
+        yield conn
+    finally:
+        await pool.release(conn)
+
+
+@asynccontextmanager
 async def reading(request: web.Request) -> AsyncIterator[tuple[asyncpg.Connection, auth.Known]]:
-    """A connection to read with, and the caller as they stand now; raises 401."""
+    """A connection to read with, and the caller as they stand now; raises 401, and Unavailable."""
     presented = token(request)
-    async with request.app[HOUSE].reads.acquire(timeout=ACQUIRED_WITHIN) as conn:
+    async with connection(request.app[HOUSE].reads) as conn:
         known = request[KNOWN] = await auth.known(conn, presented)
         yield conn, known
 

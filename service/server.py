@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import structlog
@@ -24,7 +23,7 @@ from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
 from service.reads import identified_first
-from service.submit import REQUEST_ID, unavailable
+from service.submit import REQUEST_ID, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +72,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every request has an id, a line in the log, and an answer that tells what to do."""
     started = time.perf_counter()
     given = request.headers.get("X-Request-Id", "")
-    request_id = given if 0 < len(given) <= 100 and given.isascii() and given.isprintable() else str(uuid4())
+    request_id = given if 0 < len(given) <= 100 and given.isascii() and given.isprintable() else fresh_id()
     request[REQUEST_ID] = request_id
     told = await _told(request, handler, request_id)
     _signed(told, request_id)
@@ -94,7 +93,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _signed(told: web.StreamResponse, request_id: str | None = None) -> web.StreamResponse:
     """What every answer says about itself."""
-    told.headers["X-Request-Id"] = request_id or str(uuid4())
+    told.headers["X-Request-Id"] = request_id or fresh_id()
     told.headers["X-Content-Type-Options"] = "nosniff"
     return told
 

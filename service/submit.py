@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -13,9 +13,9 @@ from aiohttp import web
 
 from machines.values import Ask, Command, FieldProblem, Refusal
 from service import answers, auth
+from service.batch import Job, Lane, Policies, Reply, Settled
 from service.config import Settings
 from service.door import token, wrong
-from service.batch import Job, Lane, Policies, Reply, Settled
 from service.engine import Engine, Unavailable
 from service.problems import problem
 from service.rows import fingerprint
@@ -33,8 +33,14 @@ class House:
     settings: Settings
 
 
+def fresh_id() -> str:
+    """A random UUID (version 4), as text; a fraction of what `str(uuid4())` costs, for every request takes two."""
+    raw = os.urandom(16).hex()
+    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
+
+
 HOUSE = web.AppKey("house", House)
-REQUEST_ID = "request_id"
+REQUEST_ID = web.RequestKey("request_id", str)
 
 
 def done(settled: Settled) -> Any:
@@ -82,7 +88,7 @@ def job_of(
         raise wrong(FieldProblem("X-On-Behalf-Of", "must be the id of a person"))
     lane: Lane = "request" if item is None else "bulk"
     return Job(
-        Command(str(uuid4()), ask, request[REQUEST_ID], problems),
+        Command(fresh_id(), ask, request[REQUEST_ID], problems),
         how,
         presented.key,
         presented.digest,
@@ -111,7 +117,11 @@ def respond(reply: Reply) -> web.Response:
 
 def unavailable(error: Unavailable) -> Refusal:
     """503, and whether the outcome is unknown."""
-    advice = "It may or may not have happened: look, or repeat it with the same Idempotency-Key." if error.unknown else "Try again."
+    advice = (
+        "It may or may not have happened: look, or repeat it with the same Idempotency-Key."
+        if error.unknown
+        else "Try again."
+    )
     return Refusal(503, "unknown_outcome" if error.unknown else "unavailable", f"{str(error).capitalize()}. {advice}")
 
 

@@ -32,8 +32,9 @@ AT_ONCE = 16
 
 _PROGRAMME = (
     "[bold]Escalation Matrix[/]: Wednesday, 2 March 2016, pressed into seconds",
-    "The incidents are real (UCI, Incident management process enriched event log, CC BY 4.0: service/demo/README.md).",
-    "The people are played. Each has a key, and does everything over HTTP.",
+    "The incidents are real: Incident management process enriched event log, UCI,",
+    "CC BY 4.0 (service/demo/README.md). The people are played; each has a key, and",
+    "does everything over HTTP.",
 )
 
 
@@ -45,13 +46,17 @@ async def main(settings: Settings, once: bool) -> None:
     # The demo's own lines are what is to be read: the service's log speaks up where something is wrong.
     log.configure("console", "warning" if settings.log_level == "info" else settings.log_level)
     console = Console()
+    for line in _PROGRAMME:
+        console.print(line, highlight=False)
     try:
         async with stage.a_server(settings) as server:
             url = await stage.fresh_database(server)
             keys = await stage.keys_for_the_cast(url)
             async with stage.service_on(settings, url) as base:
                 await show(console, base, keys, load())
-                if not once:
+                if once:
+                    console.print("\nPlayed once, and ended: without `--once` it serves on.")
+                else:
                     await _until_stopped(console)
     except (stage.StageError, StoryError) as error:
         went = "can't begin" if isinstance(error, stage.StageError) else "FAILED: this is not what must happen"
@@ -61,8 +66,6 @@ async def main(settings: Settings, once: bool) -> None:
 
 async def show(console: Console, base: str, keys: Mapping[str, str], incidents: Sequence[Incident]) -> Tally:
     """Play these incidents against the service at `base`, and print what happened. Raises StoryError."""
-    for line in _PROGRAMME:
-        console.print(line, highlight=False)
     began = time.perf_counter()
     limits = aiohttp.ClientTimeout(total=30)
     connector = aiohttp.TCPConnector(limit=AT_ONCE)

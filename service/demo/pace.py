@@ -20,8 +20,8 @@ class Pace(Protocol):
 class Pressed:
     """A day pressed into seconds, on the system's clock: everything happens in order, and happens now.
 
-    Nothing falls due meanwhile (the shortest promise of the matrix is 15 minutes), so the clock itself only acts
-    where the policy says "at once".
+    Nothing falls due meanwhile (the soonest is the second page of an L4, after 5 minutes), so the clock itself only
+    acts where the policy says "at once".
     """
 
     def told(self, at: datetime) -> datetime:

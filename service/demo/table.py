@@ -124,11 +124,11 @@ def speed(seconds: float, took: list[float], tally: Tally, replayed: int) -> str
     ordered = sorted(took)
     p50, p99 = (1000 * ordered[int(len(ordered) * q)] for q in (0.5, 0.99))
     return (
-        f"{len(took):,} requests in {seconds:.1f} s: {len(took) / seconds:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms "
+        f"{len(took):,} requests in {seconds:.1f} s, {len(took) / seconds:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms\n"
         f"(one process plays both sides; `escalation-matrix bench` measures).\n"
-        f"{len(tally.history):,} transitions, and every one that was acknowledged is in history. "
-        f"{len(tally.denials):,} denials, one for each refusal. "
-        f"{replayed} answers got lost, the calls were repeated with the same key: each happened once."
+        f"{len(tally.history):,} transitions: every one that was acknowledged is in history.\n"
+        f"{len(tally.denials):,} denials: one for each refusal.\n"
+        f"{replayed} answers got lost and were asked for again with the same key: each happened once."
     )
 
 

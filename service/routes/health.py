@@ -12,8 +12,9 @@ from msgspec import Struct
 import sql
 from machines.escalation import moves
 from service.door import Route
+from service.engine import Unavailable
 from service.metrics import CONTENT_TYPE, METRICS
-from service.reads import ACQUIRED_WITHIN, answered, reading
+from service.reads import answered, connection, reading
 from service.submit import HOUSE
 
 log = structlog.get_logger(__name__)
@@ -47,11 +48,11 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """503 while the service should get no requests: no database, or one that lacks a migration or a move."""
     try:
-        async with request.app[HOUSE].reads.acquire(timeout=ACQUIRED_WITHIN) as conn:
-            checks = {"database": Check(True, "reachable")} | await _checks(conn)
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-        log.warning("readiness_failed", error=type(error).__name__)
-        checks = {"database": Check(False, f"can't be reached: {type(error).__name__}")}
+        async with connection(request.app[HOUSE].reads) as conn:
+            checks = {"database": Check(True, "answers")} | await _checks(conn)
+    except (Unavailable, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        log.warning("readiness_failed", error=str(error))
+        checks = {"database": Check(False, "does not answer, or refuses connections")}
     ready = all(check.ok for check in checks.values())
     told = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
     if not ready:

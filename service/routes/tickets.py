@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import uuid4
 
 import msgspec
 from aiohttp import web
@@ -30,7 +29,7 @@ from service.body import body
 from service.door import COMMANDED, Id, Instant, Line, Route, fit, fit_query, nowhere, path_id, token, wrong
 from service.reads import PEOPLE, Number, Page, Paged, admit, after, answered, page, reading
 from service.routes.examples import CONTACT, TICKET
-from service.submit import job_of, render, submit
+from service.submit import fresh_id, job_of, render, submit
 
 Body = Annotated[str, Meta(max_length=100_000)]
 Tags = Annotated[tuple[Id, ...], Meta(max_length=100)]
@@ -205,7 +204,7 @@ async def contact(request: web.Request) -> web.StreamResponse:
     ticket_id = path_id(request)
     facts, problems = fit(value, ContactFacts)
     told = msgspec.structs.asdict(facts) if facts else _NOTHING
-    ask = Heard(str(uuid4()), ticket_id, **told)
+    ask = Heard(fresh_id(), ticket_id, **told)
     return await submit(request, job_of(request, presented, ask, render(_heard), value, problems=problems))
 
 

@@ -15,7 +15,19 @@ from service import answers
 from service.batch import Job, Reply
 from service.body import body
 from service.consider import consider, may_call
-from service.door import COMMANDED, IF_MATCH, Route, checked, fit, fit_query, if_match, path_uuid, token, wrong
+from service.door import (
+    COMMANDED,
+    IF_MATCH,
+    Route,
+    checked,
+    fit,
+    fit_query,
+    idempotency_key,
+    if_match,
+    path_uuid,
+    token,
+    wrong,
+)
 from service.engine import Unavailable
 from service.problems import problem
 from service.reads import answered, reading
@@ -36,8 +48,8 @@ class TryIt(Struct, frozen=True, forbid_unknown_fields=True):
 Item = Annotated[
     dict[str, Any],
     Meta(
-        description="A transition: which escalation, the trigger and its fields.",
-        extra_json_schema={"properties": {"escalation_id": {"type": "string"}, "trigger": {"type": "string"}}},
+        description="A transition, `{escalation_id, trigger, …fields}`. What is wrong with it is told in its place.",
+        examples=BULK,
     ),
 ]
 Items = Annotated[list[Item], Meta(max_length=MOST_ITEMS)]
@@ -94,22 +106,33 @@ async def call(request: web.Request) -> web.StreamResponse:
 
 
 async def bulk(request: web.Request) -> web.StreamResponse:
-    """Each item is its own success or problem, and has its own `Idempotency-Key`: the header's, `/`, and its place."""
+    """Each item is its own success or problem, and has its own `Idempotency-Key`: the header's, `/`, and its place.
+    Items of one escalation are decided in their order, those of others beside them."""
     value = await body(request)
     async with reading(request):
-        pass  # an unknown caller is 401 as a whole
+        idempotency_key(request)  # an unknown caller is 401 as a whole, a bad key 422, even where there are no items
     if isinstance(value, list) and len(value) > MOST_ITEMS:
         raise wrong(FieldProblem("items", f"at most {MOST_ITEMS} in one call, not {len(value)}"))
     items = checked({"items": value} if isinstance(value, list) else value, Bulk).items
     jobs = [_job(request, index, item) for index, item in enumerate(items)]
-    told = await asyncio.gather(*(_settled(request, job) for job in jobs))
+    told = [b""] * len(jobs)
+    turns: dict[Any, list[int]] = {}
+    for index, item in enumerate(items):
+        turns.setdefault(str(item.get("escalation_id")), []).append(index)
+
+    async def in_turn(indexes: list[int]) -> None:
+        for index in indexes:
+            told[index] = await _settled(request, jobs[index])
+
+    await asyncio.gather(*(in_turn(indexes) for indexes in turns.values()))
     return web.Response(body=b'{"items":[' + b",".join(told) + b"]}", content_type="application/json")
 
 
 def _job(request: web.Request, index: int, item: dict[str, Any]) -> Job:
     fields = dict(item)
     escalation_id = fields.pop("escalation_id", None)
-    ask, problems = ask_of(str(escalation_id).lower(), fields)
+    which = escalation_id.lower() if isinstance(escalation_id, str) else ""
+    ask, problems = ask_of(which, fields)
     if not isinstance(escalation_id, str):
         problems = (FieldProblem("escalation_id", "must name an escalation"), *problems)
     return job_of(request, token(request), ask, transitioned, item, problems=problems, item=index)

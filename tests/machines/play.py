@@ -270,3 +270,8 @@ def at_level(n: int, tier: str = "enterprise", people: Iterable[str] = EVERYBODY
         assert to is not None
         play.call(to, "accept")
     return play
+
+
+def offered(*people: str, n: int = 2) -> Play:
+    """`ann0` opened it; it stands at this level and waits for an answer."""
+    return at_level(n, people=("ann0", *people), accepted=False)

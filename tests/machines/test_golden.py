@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -31,6 +32,7 @@ from tests.machines.cast import (
     TEXT,
     escalation,
     facts,
+    offered,
     pending,
     person,
     ticket,
@@ -245,3 +247,31 @@ def test_automatic_situations_cannot_be_asked_for():
         got = decided(OWNER, Request("T-1", name, "r"))
         assert (got.status, [p.field for p in got.problems]) == (422, ["situation"])
     assert isinstance(decided(OWNER, Request("T-1", REQUEST, "r")), Decision)
+
+
+@pytest.mark.parametrize("trigger", [t for t, rule in RULES.items() if rule.fields])
+def test_the_fields_that_a_trigger_was_given_come_back(trigger):
+    states = [s for t, s, exists in golden_who.table(golden_who.EXISTS) if t == trigger and exists]
+    at = golden_who.ready(trigger, states[0])
+    who = {"accept": offered(1), "decline": offered(1), "join": person("a", 1), "disengage": person("eng", 0)}
+    actor = who.get(trigger, OWNER)
+    e = at["e"]
+    if trigger == "act":
+        actor, e = person("own", 1), replace(e, owner="own")
+    got = decide(facts(actor, e, at["ticket"]), Command("c", call(trigger, **at["fields"]), "r"), POLICY, NOW)
+    assert isinstance(got, Decision)
+    entry = got.entries[0]
+    told = {**entry.detail, **(entry.said.text if entry.said else {})}
+    assert {name: told.get(name) for name in at["fields"]} == msgspec.to_builtins(at["fields"])
+    assert entry.guards == tuple(g.name for g in RULES[trigger].guards)
+    assert (entry.source, entry.actor, entry.on_behalf_of) == (e.state, actor.id, None)
+
+
+def test_a_service_that_acts_for_a_person_and_the_person_are_both_recorded():
+    actor = person("own", 0, through="desk", granted=("note",))
+    got = decided(actor, call("note", text="x"), escalation("l1"))
+    entry = got.entries[0]
+    assert (entry.actor, entry.on_behalf_of, entry.actor_level) == ("desk", "own", 0)
+    assert entry.guards[0] == "delegation_granted"
+    refused = decided(replace(actor, granted=()), call("note", text="x"), escalation("l1"))
+    assert [f.who_could for f in refused.failed] == [("own",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from machines.decide import decide, possible
 from machines.escalation import RULES
 from machines.history import GENESIS, Record, canonical, digest, fold, said_hash, seal
 from machines.values import (
+    LEVEL_ROLE,
     THE_CLOCK,
     Actor,
     Ask,
@@ -47,14 +49,17 @@ CUSTOMERS = [
     Customer("globex", "Globex", "professional"),
 ]
 TICKETS = ("T-1", "T-2", "T-3")
-MANUAL = ("workaround_unacceptable", "blocking_business_process", "executive_visibility", "regulatory_compliance")
+MANUAL = ("workaround_unacceptable", "blocking_business_process", "customer_request", "executive_visibility")
 CRITERIA = ("issue_resolved", "workaround_accepted", "priority_lowered", "request_withdrawn")
 STEPS = ("confirm_with_customer", "update_ticket", "notify_chain", "document_lessons")
 SPANS = tuple(timedelta(minutes=m) for m in (0, 1, 20, 60, 300))
-CALLABLE = tuple(name for name, rule in RULES.items() if rule.fields)
+DESK = Actor("desk", "service")
+P2 = Report(Ticket("T-1", customer_id="acme", priority="p2", status="open", subject="Down", opened_at=NOW))
+ENDING = ("withdraw", "de_escalate", "complete_step", "complete_step", "complete_step", "close", "step_down")
+CALLABLE = (*(name for name, rule in RULES.items() if rule.fields), *ENDING, *ENDING)
 
-settings.register_profile("rules", max_examples=80, deadline=None, derandomize=True, database=None)
-settings.load_profile("rules")
+same = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+"""The same examples every time."""
 
 
 class Lives:
@@ -86,7 +91,6 @@ class Lives:
         closed = {e.ticket_id: e.id for e in self.rows.values() if e.state == "closed"}
         read = Snapshot(
             now=self.now,
-            xid="1",
             policy_version=1,
             people=[replace(p, held=held[p.id]) for p in self.people.values()],
             customers=CUSTOMERS,
@@ -107,6 +111,7 @@ class Lives:
         before = msgspec.json.encode([known.escalation, known.ticket, known.customer, known.roster, known.contacts])
         drawn = [replace(known, mint=mint()) for _ in range(2)]
         policy = self.world.policy_of(known.escalation)
+        told = possible(known, policy, self.now) if isinstance(ask, Transition) and known.escalation else []
         one, two = (decide(facts, command, policy, self.now) for facts in drawn)
         assert one == two, "the same facts and command have one answer"
         assert before == msgspec.json.encode(
@@ -116,6 +121,8 @@ class Lives:
         if isinstance(got, Refusal):
             assert got.status in (403, 404, 409, 412, 422)
             return got
+        if isinstance(ask, Transition):
+            assert next(p for p in told if p.trigger == ask.trigger).allowed, "what happens was told to be possible"
         self._write(got)
         self.world.absorb(got)
         roster_ = self.world.facts(command, actor).roster
@@ -166,7 +173,7 @@ def pick(options: Any, n: int) -> Any:
 def person(n: int) -> Actor:
     """One of the people."""
     p: Person = pick(list(PEOPLE.values()), n)
-    return Actor(p.id, pick(("agent", "lead", "manager", "director", "executive"), p.level), p.level)
+    return Actor(p.id, LEVEL_ROLE[p.level], p.level)
 
 
 def call(lives: Lives, ticket: str, trigger: str, a: int, b: int) -> Ask | None:
@@ -183,7 +190,7 @@ def call(lives: Lives, ticket: str, trigger: str, a: int, b: int) -> Ask | None:
         "brief": pick((TEXT, TEXT, replace(TEXT, needed=" ")), b),
         "level": pick((None, None, 1, 2, 3, 4), a) if trigger != "step_down" else pick((1, 2, 3), a),
         "code": pick((None, "extended_outage", "boredom"), b),
-        "criterion": pick(CRITERIA, a),
+        "criterion": "issue_resolved" if lives.tickets[ticket].solved and a % 3 else pick(CRITERIA, a),
         "evidence": evidence,
         "to": to,
         "issue": "i",
@@ -192,8 +199,8 @@ def call(lives: Lives, ticket: str, trigger: str, a: int, b: int) -> Ask | None:
         "person": pick((None, *PEOPLE), b),
         "situation": pick([s.situation for s in e.situations] or ["none"], a),
         "authority": pick(("reprioritize_ticket", "approve_standard_workaround", "modify_contract"), a),
-        "detail": pick(("done", ""), b // 3),
-        "step": pick(STEPS, a),
+        "detail": pick(("done", "done", "done", ""), b // 3),
+        "step": pick([s for s in STEPS if s not in e.steps] or STEPS, 0 if a % 4 else b),
         "text": "We are on it",
         "workaround": None,
     }
@@ -209,19 +216,19 @@ def ask(lives: Lives, kind: int, who: int, a: int, b: int) -> tuple[Actor, Ask |
             told = Ticket(
                 ticket,
                 customer_id=pick(CUSTOMERS, TICKETS.index(ticket)).id,
-                priority=pick(("p0", "p1", "p2", "p3"), a),
-                status=pick(("open", "open", "solved", "pending"), b // 3),
+                priority=pick(("p2", "p3", "p1", "p3", "p2", "p0"), a),
+                status=pick(("open", "solved", "solved"), b // 3) if known else "open",
                 outage=pick((None, False), a // 4),
                 subject="Down",
                 opened_at=known.opened_at if known else lives.now,
             )
-            return Actor("desk", "service"), Report(told)
+            return DESK, Report(told)
         case 1:
             return person(who), Request(ticket, pick(MANUAL, a), "because", pick((None, TEXT), b))
         case 2:
             channel = pick(("call", "portal", "account_manager", "reply", "emergency"), a)
             heard = Heard(f"k{len(lives.contacts)}", ticket, None, channel, "kim@acme.example", "customer", body="Help")
-            return Actor("desk", "service"), heard if known else None
+            return DESK, heard if known else None
         case 3:
             name = pick(list(PEOPLE), who)
             lives.people[name] = replace(lives.people[name], on_duty=not lives.people[name].on_duty)
@@ -247,20 +254,23 @@ def ask(lives: Lives, kind: int, who: int, a: int, b: int) -> tuple[Actor, Ask |
         case _:
             e = lives.live(ticket)
             owner = e.owner if e else None
-            by = person(list(PEOPLE).index(owner)) if owner in PEOPLE and who % 2 else person(who)
+            by = person(list(PEOPLE).index(owner)) if owner in PEOPLE and who % 4 else person(who)
             return by, call(lives, ticket, pick(CALLABLE, kind), a, b)
 
 
-numbers = st.integers(0, 1000)
-operations = st.lists(
-    st.tuples(st.integers(0, 5 + 3 * len(CALLABLE)), numbers, numbers, numbers), min_size=20, max_size=60
-)
+def operations(seed: int, length: int) -> list[tuple[int, int, int, int]]:
+    """Random operations; a failure shrinks to its shortest prefix. Answers and calls are frequent, so lives go far."""
+    random = Random(seed)
+    kinds = random.choices((0, 1, 2, 3, 4, 5, 6), (3, 2, 2, 1, 3, 8, 60), k=length)
+    n = random.randrange
+    return [(kind + (n(len(CALLABLE)) if kind == 6 else 0), n(1000), n(1000), n(1000)) for kind in kinds]
 
 
-@given(operations)
-def test_any_life_folds_verifies_is_pure_and_keeps_timers_and_counts(steps):
+@settings(same, max_examples=80)
+@given(st.integers(0, 2**32 - 1), st.integers(60, 200))
+def test_any_life_folds_verifies_is_decided_purely_and_keeps_timers_and_counts(seed, length):
     lives = Lives()
-    for kind, who, a, b in [(0, 0, n, n) for n in range(3)] + steps:
+    for kind, who, a, b in [(0, 0, n, n) for n in range(3)] + operations(seed, length):
         actor, asked = ask(lives, kind, who, a, b)
         if asked is not None:
             lives.decide(actor, asked)
@@ -268,32 +278,16 @@ def test_any_life_folds_verifies_is_pure_and_keeps_timers_and_counts(steps):
         lives.check(id_)
 
 
-@given(operations)
-def test_what_may_be_called_never_denies_what_is_then_allowed(steps):
-    lives = Lives()
-    for kind, who, a, b in [(0, 0, n, n) for n in range(3)] + steps:
-        actor, asked = ask(lives, kind, who, a, b)
-        if asked is None:
-            continue
-        told = None
-        if isinstance(asked, Transition):
-            known = lives.world.facts(Command("c", asked, "r"), actor)
-            told = {p.trigger: p for p in possible(known, POLICY, lives.now)}.get(asked.trigger)
-        got = lives.decide(actor, asked)
-        if isinstance(asked, Transition) and isinstance(got, Decision):
-            assert told is not None
-            assert told.allowed, told
-
-
 # Canonical JSON ---------------------------------------------------------------------------------------------------
 
 keys = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ_0123456789 -.", max_size=8)
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
 whole = st.integers(-(2**53) + 1, 2**53 - 1)
 plain = st.none() | st.booleans() | whole | texts
 values = st.recursive(plain, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=5), max_leaves=12)
 
 
+@same
 @given(values)
 def test_canonical_json_is_that_of_rfc_8785(value):
     assert canonical(value) == rfc8785.dumps(value)
@@ -304,6 +298,7 @@ def test_control_characters_quotes_and_astral_ones_are_escaped_as_rfc_8785_says(
     assert canonical({"text": every}) == rfc8785.dumps({"text": every})
 
 
+@same
 @given(st.dictionaries(keys, texts, max_size=4), st.binary(min_size=16, max_size=16))
 def test_what_was_said_is_hashed_with_its_salt(text, salt):
     said = Said("s", "acme", salt.hex(), text)
@@ -311,9 +306,10 @@ def test_what_was_said_is_hashed_with_its_salt(text, salt):
     assert said_hash(said) == said_hash(msgspec.json.decode(msgspec.json.encode(said), type=Said))
 
 
-@given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1)), st.binary(min_size=10, max_size=10))
-def test_ids_are_uuid7s_of_their_instant(at, drawn):
-    at = at.replace(tzinfo=UTC)
+@same
+@given(st.integers(0, 2**47), st.binary(min_size=10, max_size=10))
+def test_ids_are_uuid7s_of_their_instant(microseconds, drawn):
+    at = datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds * 50)
     made = Mint(lambda n: drawn[:n]).uuid7(at)
     assert (made[14], made[19] in "89ab", len(made)) == ("7", True, 36)
     assert int(made.replace("-", "")[:12], 16) == int(at.timestamp() * 1000)
@@ -330,8 +326,7 @@ def test_a_fresh_mint_never_repeats_itself():
 
 def test_a_changed_row_has_another_hash_and_a_changed_order_another_chain():
     lives = Lives()
-    for n in range(3):
-        lives.decide(*ask(lives, 0, 0, n, n))
+    lives.decide(DESK, P2)
     lives.decide(person(0), Request("T-1", "executive_visibility", "because"))
     chain = next(iter(lives.chains.values()))
     record, hash_ = chain[0]
@@ -345,7 +340,7 @@ def test_people_named_like_nothing_survive_the_fold():
         lives = Lives()
         lives.people[name] = Person(name, "Null", 3, on_duty=True)
         lives.begin()
-        lives.decide(*ask(lives, 0, 0, 2, 0))
+        lives.decide(DESK, P2)
         for other in ("dan3", "vic4"):
             lives.people[other] = replace(lives.people[other], on_duty=False)
         lives.begin()

@@ -15,6 +15,7 @@ import pytest
 from machines.clock import armed
 from machines.escalation import RULES
 from machines.values import THE_CLOCK, Escalation, Fire, Refusal, Report, Request, Transition
+from tests.machines import golden, mutants
 from tests.machines.cast import POLICY
 from tests.machines.walk import DESK, Edge, Node, Walk, attempt, explore, scope, start
 
@@ -22,12 +23,8 @@ HANDOFF = "engage escalate brief accept decline reassign"
 ENDING = "withdraw de_escalate resume step_down complete_step act close solve lower say"
 
 SCOPES = {
-    "handoffs with somebody at every level": (
-        scope(
-            "ann0 lee1 mia2 dan3 vic4",
-            "accept decline brief escalate reassign de_escalate solve",
-            "workaround_unacceptable",
-        ),
+    "handoffs up to L4": (
+        scope("ann0 lee1 mia2 vic4", f"{HANDOFF} de_escalate solve", "workaround_unacceptable"),
         "p2",
     ),
     "handoffs with two at a level and nobody at others": (
@@ -48,10 +45,13 @@ SCOPES = {
         "p2",
     ),
     "nobody on duty at all": (scope("ann0 -lee1", f"{HANDOFF} {ENDING}", "workaround_unacceptable"), "p2"),
-    "an enterprise P0": (scope("ann0 mia2 dan3", f"accept {ENDING}", "", tier="enterprise"), "p0"),
-    "a starter's P0": (scope("ann0 lee1", f"engage accept update_customer {ENDING}", "", tier="starter"), "p0"),
+    "an enterprise P0": (
+        scope("ann0 mia2 dan3", f"accept {ENDING}".replace(" say", ""), "", "enterprise"),
+        "p0",
+    ),
+    "a starter's P0": (scope("ann0 lee1", f"engage accept {ENDING}", "", "starter"), "p0"),
     "a P1 that is solved, lowered and reopened": (
-        scope("ann0 mia2", "accept withdraw de_escalate resume solve lower", "customer_request", tier="enterprise"),
+        scope("ann0 mia2", "accept withdraw de_escalate resume solve lower", "customer_request", "enterprise"),
         "p1",
     ),
 }
@@ -255,17 +255,19 @@ ANYBODY = scope("ann0 lee1 mia2 dan3 vic4", "", "")
 # The walks --------------------------------------------------------------------------------------------------------
 
 
+def broken_by(edge: Edge) -> list[str]:
+    """The names of the invariants that an edge breaks."""
+    return [check.__name__ for check in INVARIANTS if not check(edge)] if edge.after.e else []
+
+
 @cache
 def walked(name: str) -> tuple[Walk, dict[str, str]]:
     """The walk of a scope, and of each broken invariant the first edge that breaks it."""
     broken: dict[str, str] = {}
 
     def see(edge: Edge) -> None:
-        if edge.after.e is None:
-            return
-        for check in INVARIANTS:
-            if check.__name__ not in broken and not check(edge):
-                broken[check.__name__] = f"{edge.ask} by {edge.actor.id}: {edge.before.e} -> {edge.after.e}"
+        for invariant in broken_by(edge):
+            broken.setdefault(invariant, f"{edge.ask} by {edge.actor.id}: {edge.before.e} -> {edge.after.e}")
 
     scope_, priority = SCOPES[name]
     return explore(scope_, start(priority), see), broken
@@ -314,8 +316,23 @@ def closed_is_terminal(node: Node, e: Escalation) -> None:
     assert (got.escalation.follows, got.escalation.version) == (e.id, 1)
 
 
+@pytest.mark.parametrize(
+    ("trigger", "guard", "finds"),
+    [
+        ("close", "steps_done", closing_means_confirmed_updated_chain_notified_and_lessons),
+        ("accept", "handoff_pending", an_accept_needs_a_brief_to_that_same_person_from_somebody_else),
+    ],
+)
+def test_a_walk_finds_what_a_missing_guard_lets_through(trigger, guard, finds):
+    broken: set[str] = set()
+    scope_ = scope("ann0 lee1", "accept solve de_escalate close complete_step", "workaround_unacceptable")
+    with golden.swapped(mutants.without(mutants.Mutant(trigger, guard))):
+        explore(scope_, start(), lambda edge: broken.update(broken_by(edge)))
+    assert finds.__name__ in broken
+
+
 def test_each_walk_is_the_same_every_time():
-    name = "handoffs with two at a level and nobody at others"
+    name = "every way to an end"
     scope_, priority = SCOPES[name]
     again = explore(scope_, start(priority), lambda edge: None)
     walk, _ = walked(name)

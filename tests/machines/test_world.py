@@ -26,7 +26,6 @@ PRINCIPALS = [
     Principal("k-dan", "d-dan", "dan", "director", 3),
     Principal("k-desk", "d-desk", "desk", "service", 0, ("note", "open")),
     Principal("k-root", "d-root", "root", "admin", 0),
-    Principal("k-gone", "d-gone", "gone", "agent", 0),
 ]
 PEOPLE = [
     Person("mia", "Mia", 3, on_duty=True),
@@ -41,10 +40,9 @@ def world(**more) -> World:
         "principals": PRINCIPALS,
         "people": PEOPLE,
         "customers": [ACME, Customer("zenith", "Zenith", "starter")],
-        "retired": ["gone"],
         **more,
     }
-    return World(Snapshot(NOW, "1", 1, **told), {1: POLICY, 2: Policy(POLICY.document, 2)}, mint())
+    return World(Snapshot(NOW, 1, **told), {1: POLICY, 2: Policy(POLICY.document, 2)}, mint())
 
 
 # Who asks ---------------------------------------------------------------------------------------------------------
@@ -66,10 +64,8 @@ def test_a_persons_level_is_the_lower_of_key_and_roster(key, digest, behalf, fou
     assert (actor.id, actor.role, actor.level) == found
 
 
-@pytest.mark.parametrize(
-    ("key", "digest"), [("k-nobody", "d"), ("k-mia", "d-dan"), ("k-gone", "d-gone"), ("clock", "d")]
-)
-def test_a_key_that_is_unknown_wrong_or_retired_is_nobody(key, digest):
+@pytest.mark.parametrize(("key", "digest"), [("k-nobody", "d"), ("k-mia", "d-dan"), ("clock", "d")])
+def test_a_key_that_is_unknown_or_wrong_is_nobody(key, digest):
     assert world().actor(key, digest, None) is None
 
 

@@ -20,7 +20,10 @@ its connection lost when the server has done it; passed on, and its connection l
 
 @dataclass(eq=False)
 class Stop:
-    """The next statement in which the pattern is found stops here until `go`, then meets its fate."""
+    """The next statement in which the pattern is found stops here until `go`, then meets its fate.
+
+    Until then its connection is frozen both ways: nor does the client hear what the server says meanwhile.
+    """
 
     pattern: str
     fate: Fate = "pass"
@@ -93,6 +96,8 @@ class _Link:
         self._client, self._to_client = reader, writer
         self._texts: dict[bytes, str] = {}
         self._lose_answer = False
+        self._thawed = asyncio.Event()
+        self._thawed.set()
 
     async def serve(self) -> None:
         writers = [self._to_client]
@@ -122,8 +127,10 @@ class _Link:
             text = self._statement(kind, body)
             stop = self._proxy.next_stop(text) if text is not None else None
             if stop is not None:
+                self._thawed.clear()
                 stop.reached.set()
                 await stop.go.wait()
+                self._thawed.set()
                 if stop.fate == "lose":
                     return
                 self._lose_answer = stop.fate == "lose_answer"
@@ -136,7 +143,10 @@ class _Link:
 
     async def _answers(self, server: asyncio.StreamReader) -> None:
         while True:
-            kind, raw, body = await _message(server)
+            try:
+                kind, raw, body = await _message(server)
+            finally:
+                await self._thawed.wait()
             if self._lose_answer and kind == b"C" and body == b"COMMIT\0":
                 return
             self._to_client.write(raw)

@@ -118,6 +118,7 @@ BAD_PARAMETERS = {
     "limit=ten": "limit",
     "limit=": "limit",
     "limit=1e999": "limit",
+    "limit=null": "limit",
     "limit=99999999999999999999999": "limit",
     "limit=%D9%A5": "limit",
     "limit=5&limit=6": "limit",
@@ -153,12 +154,12 @@ async def test_a_bad_parameter_is_told_by_its_name(shared_service: Service, esca
 BAD_FILTERS = {
     "/v1/escalations": [
         ("state", ["l5", "OPEN", "", "%00"]),
-        ("level", ["-1", "5", "two", "1.5", ""]),
+        ("level", ["-1", "5", "two", "1.5", "", "null"]),
         ("tier", ["gold", ""]),
         ("owner", ["", "%00", "x" * 201]),
         ("customer_id", ["", "x" * 201]),
         ("ticket_id", ["", "x" * 201]),
-        ("overdue", ["maybe", ""]),
+        ("overdue", ["maybe", "", "null"]),
         ("since", ["yesterday", "2026-01-05", "2026-01-05T09:00:00", "0001-01-01T00:00:00Z", "1767603600"]),
         ("until", ["yesterday", "9999-12-31T23:59:59Z", "", "2026-01-05T09:00:00+00:00"]),
         ("as_of", ["2026-01-05T09:00:00Z"]),
@@ -188,7 +189,9 @@ BAD_FILTERS = {
 
 
 @pytest.mark.parametrize(("path", "name", "values"), [(p, n, v) for p, found in BAD_FILTERS.items() for n, v in found])
-async def test_a_bad_filter_is_told_by_its_name(shared_service: Service, path: str, name: str, values: list[str]) -> None:
+async def test_a_bad_filter_is_told_by_its_name(
+    shared_service: Service, path: str, name: str, values: list[str]
+) -> None:
     for value in values:
         answer = await shared_service.call("ann", "GET", f"{path}?{name}={value}")
         assert answer.fields() == {name}, value
@@ -272,8 +275,13 @@ async def test_only_100_continue_can_be_expected(shared_service: Service) -> Non
 
 
 async def test_html_comes_back_as_the_text_that_it_was(shared_service: Service) -> None:
-    hostile = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>'
-    body = {"ticket_id": "T-html", "situation": "executive_visibility", "reason": hostile, "brief": BRIEF | {"issue": hostile}}
+    hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    body = {
+        "ticket_id": "T-html",
+        "situation": "executive_visibility",
+        "reason": hostile,
+        "brief": BRIEF | {"issue": hostile},
+    }
     await shared_service.ticket("T-html", subject=hostile)
     answer = await shared_service.call("ann", "POST", "/v1/escalations", body)
     assert answer.ok(201)["transition"]["detail"]["brief"]["issue"] == hostile

@@ -111,7 +111,10 @@ async def test_brackets_in_text_nest_nothing(shared_service: Service) -> None:
 
 async def test_text_of_every_plane_comes_back_as_it_was(shared_service: Service) -> None:
     text = "Ελληνικά 日本語 \U0001f600 a\u0301 \u202e<b>&amp;</b> {{7*7}} %s ${x} \x7f \ufffe"
-    for raw in (json.dumps(FACTS | {"subject": text}).encode(), json.dumps(FACTS | {"subject": text}, ensure_ascii=False).encode()):
+    for raw in (
+        json.dumps(FACTS | {"subject": text}).encode(),
+        json.dumps(FACTS | {"subject": text}, ensure_ascii=False).encode(),
+    ):
         ticket = (await shared_service.call("desk", "PUT", "/v1/tickets/T-text", raw=raw)).ok()["ticket"]
         assert ticket["subject"] == text
 
@@ -132,7 +135,9 @@ async def test_10_000_tags_are_one_refusal(shared_service: Service) -> None:
     assert answer.fields() == {"tags"}
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", ""]
+)
 async def test_json_is_taken_whatever_its_content_type_says(shared_service: Service, kind: str) -> None:
     answer = await shared_service.call("desk", "PUT", "/v1/tickets/T-kind", FACTS, Content_Type=kind)
     answer.ok()

@@ -214,9 +214,7 @@ async def test_an_over_long_brief_is_refused(stage: tuple[Service, str], field: 
 
 
 @pytest.mark.parametrize("instant", BAD_INSTANTS)
-async def test_a_bad_instant_inside_another_field_is_told_by_its_path(
-    stage: tuple[Service, str], instant: Any
-) -> None:
+async def test_a_bad_instant_inside_another_field_is_told_by_its_path(stage: tuple[Service, str], instant: Any) -> None:
     for field in ("first_response_by", "resolution_by"):
         assert (await _send(stage, "ticket", sla={field: instant})).fields() == {f"sla.{field}"}
     span = {"from": "2026-01-05T08:00:00Z", "until": "2026-01-05T16:00:00Z"}

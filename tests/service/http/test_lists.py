@@ -214,10 +214,23 @@ async def test_history_of_one_escalation_is_its_versions_in_order(town: Service)
 
 
 async def test_a_row_of_history_holds_what_the_contract_names(town: Service) -> None:
-    named = (
-        "seq escalation_id version at trigger from to actor on_behalf_of reason detail guards policy_version"
-        " request_id hash"
-    ).split()
+    named = [
+        "seq",
+        "escalation_id",
+        "version",
+        "at",
+        "trigger",
+        "from",
+        "to",
+        "actor",
+        "on_behalf_of",
+        "reason",
+        "detail",
+        "guards",
+        "policy_version",
+        "request_id",
+        "hash",
+    ]
     for t in await _all(town, "/v1/history"):
         assert set(named) <= set(t)
         assert t["reason"]

@@ -1,0 +1,36 @@
+"""What the service does for itself now and then: room for the months to come, and forgetting what it need not keep."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import structlog
+
+import sql
+from service.database import MONTHS
+
+log = structlog.get_logger(__name__)
+
+EVERY = 3600.0
+"""Seconds between two rounds; any number of nodes may do them."""
+AT_ONCE = 5000
+
+
+async def keep_house(pool: asyncpg.Pool) -> None:
+    """Tidy now and every hour, until cancelled. A round that fails is logged, and the next one tries again."""
+    while True:
+        try:
+            await tidy(pool)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("housekeeping_failed", error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(EVERY)
+
+
+async def tidy(pool: asyncpg.Pool) -> None:
+    """One round: partitions for the months to come, and the stored answers of more than 48 hours ago."""
+    made = await pool.fetchval(sql.query("housekeeping.make_partitions"), MONTHS)
+    forgotten = 0
+    while (deleted := int((await pool.execute(sql.query("housekeeping.forget_answers"), AT_ONCE)).split()[-1])) > 0:
+        forgotten += deleted
+    log.info("house_tidied", partitions_made=made, answers_forgotten=forgotten)

@@ -1,0 +1,11 @@
+-- What the service does for itself now and then.
+
+-- name: make_partitions(months)
+-- Two nodes may ask at once: one waits for the other, and finds it done.
+SELECT make_history_partitions(now() - interval '1 month', $1)
+
+-- name: forget_answers(most)
+-- Answers are kept for 48 hours. A bounded number at a time, so that no statement runs long.
+DELETE FROM answered WHERE (principal_id, key) IN (
+    SELECT principal_id, key FROM answered WHERE at < service_now() - interval '48 hours' LIMIT $1
+)

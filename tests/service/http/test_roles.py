@@ -1,0 +1,115 @@
+"""The eight roles at each door. The table is written by hand, from the contract's paragraph on roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.routes import all_routes
+from service.routes.examples import CONTACT, CUSTOMER, PERSON, REQUEST, TICKET
+from tests.service.conftest import CAST, Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PEOPLE = {"ann", "lee", "mia", "dan", "vic"}
+ONE_EACH = [who for who in CAST if who != "mo"]
+EVERYBODY = set(ONE_EACH)
+NOTE = {"trigger": "note", "text": "seen"}
+DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
+    ("PUT", "/v1/tickets/{id}"): (EVERYBODY - {"aud"}, TICKET),
+    ("GET", "/v1/tickets/{id}"): (EVERYBODY, None),
+    ("POST", "/v1/tickets/{id}/contacts"): (EVERYBODY - {"aud"}, CONTACT),
+    ("GET", "/v1/tickets/{id}/contacts"): (PEOPLE | {"aud"}, None),
+    ("GET", "/v1/escalations"): (EVERYBODY, None),
+    ("GET", "/v1/escalations/{id}"): (EVERYBODY, None),
+    ("POST", "/v1/escalations"): (PEOPLE | {"desk"}, REQUEST),
+    ("POST", "/v1/escalations/{id}/transitions"): (PEOPLE | {"desk"}, NOTE),
+    ("GET", "/v1/escalations/{id}/transitions"): (EVERYBODY, None),
+    ("POST", "/v1/transitions"): (EVERYBODY, []),
+    ("GET", "/v1/history"): (EVERYBODY, None),
+    ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
+    ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
+    ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
+    ("GET", "/v1/customers"): (EVERYBODY, None),
+    ("PUT", "/v1/people/{id}"): ({"root"}, PERSON),
+    ("GET", "/v1/people/{id}"): (EVERYBODY, None),
+    ("GET", "/v1/people"): (EVERYBODY, None),
+    ("GET", "/v1/policies"): (EVERYBODY, None),
+    ("GET", "/metrics"): (EVERYBODY, None),
+}
+IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(shared_service: Service) -> tuple[Service, str]:
+    """A ticket, an escalation on it, and somebody on the roster who is nobody else."""
+    await shared_service.now_is("2026-01-05T12:00:00Z")
+    escalation = await shared_service.opened("T-1")
+    (await shared_service.call("root", "PUT", "/v1/people/zoe", PERSON)).ok()
+    return shared_service, escalation
+
+
+def _path(path: str, escalation: str) -> str:
+    noun = path.split("/")[2] if path.count("/") > 1 else ""
+    return path.replace("{id}", IDS.get(noun, escalation))
+
+
+@pytest.mark.parametrize("who", ONE_EACH)
+@pytest.mark.parametrize(("method", "path"), DOORS)
+async def test_who_may(town: tuple[Service, str], method: str, path: str, who: str) -> None:
+    service, escalation = town
+    may, body = DOORS[method, path]
+    more = {} if body is None else {"body": body}
+    answer = await service.call(who, method, _path(path, escalation), **more)
+    if who in may:
+        assert answer.status in (200, 201), answer.raw
+    else:
+        told = answer.problem(403, "not_permitted")
+        roles = {role for failed in told["failed"] for role in failed["who_could"]}
+        assert roles & {CAST[other] for other in may} or "ann" in roles
+
+
+@pytest.mark.parametrize(("method", "path"), DOORS)
+async def test_nobody_may_without_a_key(town: tuple[Service, str], method: str, path: str) -> None:
+    service, escalation = town
+    body = DOORS[method, path][1]
+    more = {} if body is None else {"body": body}
+    (await service.call(None, method, _path(path, escalation), **more)).problem(401, "no_key")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/page.js"])
+async def test_the_open_doors_ask_for_no_key(town: tuple[Service, str], path: str) -> None:
+    service, _ = town
+    assert (await service.call(None, "GET", path)).status == 200
+
+
+async def test_the_table_names_every_door() -> None:
+    assert DOORS.keys() == {(route.method, route.path) for route in all_routes() if not route.public}
+
+
+async def test_fields_are_told_before_roles(town: tuple[Service, str]) -> None:
+    service, _ = town
+    assert (await service.call("aud", "PUT", "/v1/customers/acme", {"tier": "gold"})).fields() == {"name", "tier"}
+    assert (await service.call("ann", "PUT", "/v1/people/zoe", {"x": 1})).fields() == {"x", "name", "level", "on_duty"}
+    assert (await service.call("desk", "GET", "/v1/denials?limit=0")).fields() == {"limit"}
+    assert (await service.call("desk", "GET", "/v1/tickets/T-1/contacts?cursor=x")).fields() == {"cursor"}
+    (await service.call("desk", "GET", "/v1/tickets/T-404/contacts?cursor=x")).problem(404, "not_found")
+
+
+async def test_an_auditor_changes_nothing(town: tuple[Service, str]) -> None:
+    service, escalation = town
+    before = (await service.call("aud", "GET", f"/v1/escalations/{escalation}")).body
+    for trigger in ("note", "accept", "close", "withdraw"):
+        fields: dict[str, Any] = {"text": "x"} if trigger == "note" else {}
+        answer = await service.act("aud", escalation, trigger, **fields)
+        assert answer.status in (403, 409, 422), trigger
+    assert (await service.call("aud", "GET", f"/v1/escalations/{escalation}")).body == before
+
+
+async def test_who_is_refused_at_the_roster_changes_nothing(town: tuple[Service, str]) -> None:
+    service, _ = town
+    before = (await service.call("ann", "GET", "/v1/people/zoe")).ok()
+    (await service.call("vic", "PUT", "/v1/people/zoe", PERSON | {"level": 4})).problem(403, "not_permitted")
+    assert (await service.call("ann", "GET", "/v1/people/zoe")).ok() == before

@@ -1,0 +1,36 @@
+"""The README stays true: what it shows of the machine is the machine, and what it points at is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from machines.__main__ import markdown_table, render
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _between(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", README, re.DOTALL)
+    assert found, f"README.md lacks the part between <!-- {name} --> and <!-- /{name} -->"
+    return found[1].strip()
+
+
+def test_the_readmes_table_is_the_running_machines_table():
+    assert _between("machine:table") == markdown_table().strip(), "run: ./run machine --format table"
+
+
+def test_the_readmes_drawing_is_the_running_machines_drawing():
+    drawing = f"```mermaid\n{render('mermaid').strip()}\n```"
+    assert _between("machine:mermaid") == drawing, "run: ./run machine --format mermaid"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_what_the_readme_links_to_is_there(target: str):
+    assert (ROOT / target).exists()
+
+
+def test_the_readme_names_the_two_commands():
+    assert "./run demo" in README
+    assert "./run test" in README
