@@ -143,22 +143,32 @@ def moves() -> Iterator[tuple[str, str | None, str]]:
 
 
 def build(rules: Mapping[str, Rule]) -> transitions.Machine:
-    """The machine of these rules, without a model: a case is moved through it, and thrown away."""
+    """The machine of these rules, without a model: a case is moved through it, and thrown away.
+
+    A trigger that leaves the state as it is is an internal transition: nothing is left or entered.
+    """
     machine = transitions.Machine(
         model=None, states=[NONE, *map(str, State)], initial=NONE, auto_transitions=False, send_event=False
     )
     for rule in rules.values():
         for source, dests in rule.moves.items():
             for dest in dests:
-                leads = [_leads_to(dest)] if dest in LEVELS and dest != source else []
-                machine.add_transition(rule.trigger, str(source), str(dest), conditions=[*leads, *rule.guards])
+                stays = dest == source
+                level = LEVELS.index(dest) + 1 if dest in LEVELS and not stays else None
+                machine.add_transition(
+                    rule.trigger, str(source), None if stays else str(dest), conditions=_condition(rule.guards, level)
+                )
     return machine
 
 
-def _leads_to(dest: State) -> Callable[[Case], bool]:
-    """Which of a trigger's destinations this case leads to: the level where it will stand."""
-    level = LEVELS.index(dest) + 1
-    return lambda case: case.stands == level
+def _condition(guards: tuple[Guard, ...], level: int | None) -> Callable[[Case], bool]:
+    """All guards of a move and, where a trigger has several, that this is the level where the case will stand."""
+    checks = [guard.check for guard in guards]
+
+    def holds(case: Case) -> bool:
+        return (level is None or case.stands == level) and all(check(case) for check in checks)
+
+    return holds
 
 
 MACHINE = build(RULES)

@@ -150,6 +150,7 @@ def _schema(kind: Any) -> str:
     return str(msgspec.json.schema(kind))
 
 
+@cache
 def _has_instants(kind: type[Struct]) -> bool:
     return "date-time" in _schema(kind)
 
@@ -220,6 +221,10 @@ def fit_query(request: web.Request, kind: type[T]) -> tuple[T, tuple[FieldProble
         utc, problems = _in_utc(told, kind)
         told, found = utc or told, [*found, *problems]
     return told, tuple(found[:MOST])
+
+
+class NoQuery(Struct, frozen=True):
+    """A route that takes no parameters."""
 
 
 def query(request: web.Request, kind: type[T]) -> T:

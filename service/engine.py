@@ -50,7 +50,7 @@ LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # this server is a standby now
 )
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
+BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
 PATIENT = 2
 """How often a command is skipped before it waits for its lock."""
 
@@ -159,13 +159,14 @@ class _Hand:
         except LOST as error:
             self._forget()
             await self._again(jobs, error)
+        except asyncpg.LockNotAvailableError as error:
+            waited = [job for job in jobs if job.tries >= PATIENT]
+            _fail(waited, Unavailable("the database is busy with these rows"))
+            await self._again([job for job in jobs if job not in waited], error)
         except BUSY as error:
             await self._rollback()
             log.warning("batch_refused_for_now", error=str(error), commands=len(jobs))
-            waited = [job for job in jobs if job.tries >= PATIENT] or jobs
-            _fail(waited, Unavailable("the database is busy with these rows"))
-            for job in reversed([job for job in jobs if not job.reply.done()]):
-                self._engine.put(job, first=True)  # who was here with somebody that had to wait
+            _fail(jobs, Unavailable("the database is busy with these rows"))
         except Unavailable as error:
             self._forget()
             _fail(jobs, error)
@@ -175,7 +176,7 @@ class _Hand:
                 half = len(jobs) // 2
                 await self.settle(jobs[:half])
                 await self.settle(jobs[half:])
-            else:
+            elif jobs:
                 log.exception("command_poisoned", command=jobs[0].command.id, request_id=jobs[0].command.request_id)
                 _fail(jobs, error)
 
@@ -189,7 +190,7 @@ class _Hand:
         for job in reversed([job for job in jobs if job.tries <= 5]):
             self._engine.put(job, first=True)
         if isinstance(error, LOST):
-            await asyncio.sleep(0.05 * jobs[0].tries)
+            await asyncio.sleep(0.05 * max((job.tries for job in jobs), default=1))
 
     async def _batch(self, jobs: list[Job]) -> None:
         """Decide and commit. Who is skipped waits again and is taken out of `jobs`: its end is not this batch's."""
@@ -208,6 +209,9 @@ class _Hand:
             for job in reversed(passed):
                 job.tries += 1
                 self._engine.put(job, first=True)
+            if not jobs:
+                await conn.execute(ROLLBACK)
+                return
         batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint)
         if not batch.rows.empty or want.made:
             taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made))

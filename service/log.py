@@ -8,11 +8,12 @@ asyncpg) too. Events are named in the past tense and carry identifiers, never te
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 _encode = msgspec.json.Encoder(enc_hook=repr, order=None).encode
 
@@ -20,12 +21,7 @@ _encode = msgspec.json.Encoder(enc_hook=repr, order=None).encode
 def configure(style: Literal["json", "console"] = "json", level: str = "info") -> None:
     """Send every logger of this process to stderr in one style, from `level` upwards."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.processors.StackInfoRenderer(),
-    ]
+    shared: list[Processor] = [structlog.contextvars.merge_contextvars, _when_and_how_bad]
     render: Processor
     factory: Any
     if style == "json":
@@ -62,6 +58,13 @@ def configure(style: Literal["json", "console"] = "json", level: str = "info") -
     logging.basicConfig(handlers=[handler], level=threshold, force=True)
     # It tells of every state it enters and leaves; history does that better.
     logging.getLogger("transitions").setLevel(max(threshold, logging.WARNING))
+
+
+def _when_and_how_bad(_: object, method: str, event: EventDict) -> EventDict:
+    """Two processors in one, for every request logs a line: its instant is told as JSON tells instants."""
+    event["level"] = "error" if method == "exception" else method
+    event["at"] = datetime.now(UTC)
+    return event
 
 
 def _line(event: dict[str, Any], **_: object) -> bytes:

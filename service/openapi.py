@@ -11,7 +11,7 @@ from msgspec.structs import fields as fields_of
 
 from machines.escalation import RULES, Rule
 from service import __version__
-from service.door import COMMANDED, IDEMPOTENCY_KEY, IF_MATCH, ON_BEHALF_OF, Route
+from service.door import IDEMPOTENCY_KEY, IF_MATCH, ON_BEHALF_OF, Route
 from service.problems import CODES, TITLES, Problem
 
 Json = dict[str, Any]
@@ -182,11 +182,9 @@ def _statuses(route: Route) -> set[int]:
     """What a route can be answered with, as far as it follows from what it takes."""
     found = {*route.answers, *route.refuses, 400}
     if not route.public:
-        found |= {401, 503}
+        found |= {401, 422, 503}
     if route.body is not None:
-        found |= {408, 413, 415, 422}
-    if route.query is not None or set(COMMANDED) & set(route.headers):
-        found.add(422)
+        found |= {408, 413, 415}
     if "{" in route.path:
         found.add(404)
     if IF_MATCH in route.headers:

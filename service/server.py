@@ -17,8 +17,8 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from machines.values import Refusal
-from service.body import LINGERS, REQUEST_WITHIN
-from service.door import Route
+from service.body import LINGERS, REQUEST_WITHIN, body
+from service.door import NoQuery, Route, query
 from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
@@ -35,6 +35,7 @@ UNREACHABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection used between the server's last word and its end
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -50,12 +51,21 @@ def handle(route: Route) -> Handler:
 
     async def known_first(request: web.Request) -> web.StreamResponse:
         try:
+            if route.query is None and request.query_string:
+                await _refuse_query(request, route)
             return await route.handle(request)
         except Refused as refused:
             await identified_first(request, refused)
             raise
 
     return known_first
+
+
+async def _refuse_query(request: web.Request, route: Route) -> None:
+    """Whoever asks for a dry run where there is none must not get a real one: raises 422, after 400."""
+    if route.body is not None:
+        await body(request)
+    query(request, NoQuery)
 
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
@@ -162,8 +172,8 @@ class Connection(RequestHandler):
 
     @property
     def _waits(self) -> bool:
-        """No request is there yet."""
-        return self._waiter is not None and not self._waiter.done()
+        """No request is there yet: the first has not come whole, or the one before is answered."""
+        return self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
 
     def _forget_head(self) -> None:
         if self._head_timer is not None:

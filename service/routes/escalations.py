@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 import sql
 from machines.history import fold
-from machines.values import State, Tier
+from machines.values import FieldProblem, State, Tier
 from service import answers
 from service.door import Id, Instant, Route, fit_query, nowhere, path_uuid, query, wrong
 from service.reads import Page, Paged, Uuid, after, answered, page, reading
@@ -41,8 +41,11 @@ class AsOf(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def escalations(request: web.Request) -> web.StreamResponse:
-    """Newest first."""
+    """Newest first, as they stand now."""
     async with reading(request) as (conn, _):
+        if "as_of" in request.query:
+            message = "comes with lists later: GET /v1/escalations/{id}?as_of=… answers one as it stood"
+            raise wrong(FieldProblem("as_of", message))
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Uuid])
         rows = await conn.fetch(

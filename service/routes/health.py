@@ -19,6 +19,16 @@ from service.submit import HOUSE
 
 log = structlog.get_logger(__name__)
 
+UNREADY = (
+    Unavailable,
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+)
+"""Whatever keeps us from asking the database."""
+
 
 class Alive(Struct, frozen=True):
     """The process answers."""
@@ -50,7 +60,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     try:
         async with connection(request.app[HOUSE].reads) as conn:
             checks = {"database": Check(True, "answers")} | await _checks(conn)
-    except (Unavailable, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except UNREADY as error:
         log.warning("readiness_failed", error=str(error))
         checks = {"database": Check(False, "does not answer, or refuses connections")}
     ready = all(check.ok for check in checks.values())

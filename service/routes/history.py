@@ -19,12 +19,7 @@ ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
 EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An escalation's id.")]
 Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
 Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
-QUERIES = {
-    (False, "asc"): sql.query("history.page"),
-    (False, "desc"): sql.query("history.newest"),
-    (True, "asc"): sql.query("history.page_of_moves"),
-    (True, "desc"): sql.query("history.newest_of_moves"),
-}
+QUERIES = {"asc": sql.query("history.page"), "desc": sql.query("history.newest")}
 
 
 class Filters(Paged, frozen=True, forbid_unknown_fields=True):
@@ -47,19 +42,20 @@ async def history(request: web.Request) -> web.StreamResponse:
     async with reading(request) as (conn, _):
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Number])
-        moves = (asked.trigger, asked.source, asked.dest)
-        by_moves = any(move is not None for move in moves)
+        moves = None
+        if asked.trigger or asked.source or asked.dest:
+            moves = await conn.fetchval(sql.query("history.moves"), asked.trigger, asked.source, asked.dest)
         rows = await conn.fetch(
-            QUERIES[by_moves, asked.order],
+            QUERIES[asked.order],
             asked.escalation_id and asked.escalation_id.lower(),
             asked.ticket_id,
             asked.customer_id,
             asked.actor,
+            moves,
             asked.since,
             asked.until,
             begin[0] if begin else None,
             asked.limit + 1,
-            *(moves if by_moves else ()),
         )
     found = [answers.decode_history(row["row"]) for row in rows]
     return answered(page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,)))

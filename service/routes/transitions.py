@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from machines.escalation import RULES
+from machines.situations import invalid
 from machines.values import Failure, FieldProblem, Refusal, Transition
 from service import answers
 from service.batch import Job, Reply
@@ -59,6 +60,9 @@ class Bulk(Struct, frozen=True, forbid_unknown_fields=True):
     """The same as an object."""
 
     items: Items
+
+
+NAMELESS = problem(invalid(FieldProblem("escalation_id", "must name an escalation")))
 
 
 class BulkAnswer(Struct, frozen=True):
@@ -114,28 +118,22 @@ async def bulk(request: web.Request) -> web.StreamResponse:
     if isinstance(value, list) and len(value) > MOST_ITEMS:
         raise wrong(FieldProblem("items", f"at most {MOST_ITEMS} in one call, not {len(value)}"))
     items = checked({"items": value} if isinstance(value, list) else value, Bulk).items
-    jobs = [_job(request, index, item) for index, item in enumerate(items)]
-    told = [b""] * len(jobs)
-    turns: dict[Any, list[int]] = {}
+    told = [NAMELESS] * len(items)
+    turns: dict[str, list[tuple[int, Job]]] = {}
     for index, item in enumerate(items):
-        turns.setdefault(str(item.get("escalation_id")), []).append(index)
+        fields = dict(item)
+        which = fields.pop("escalation_id", None)
+        if isinstance(which, str):
+            ask, problems = ask_of(which.lower(), fields)
+            job = job_of(request, token(request), ask, transitioned, item, problems=problems, item=index)
+            turns.setdefault(ask.escalation_id, []).append((index, job))
 
-    async def in_turn(indexes: list[int]) -> None:
-        for index in indexes:
-            told[index] = await _settled(request, jobs[index])
+    async def in_turn(jobs: list[tuple[int, Job]]) -> None:
+        for index, job in jobs:
+            told[index] = await _settled(request, job)
 
-    await asyncio.gather(*(in_turn(indexes) for indexes in turns.values()))
+    await asyncio.gather(*(in_turn(jobs) for jobs in turns.values()))
     return web.Response(body=b'{"items":[' + b",".join(told) + b"]}", content_type="application/json")
-
-
-def _job(request: web.Request, index: int, item: dict[str, Any]) -> Job:
-    fields = dict(item)
-    escalation_id = fields.pop("escalation_id", None)
-    which = escalation_id.lower() if isinstance(escalation_id, str) else ""
-    ask, problems = ask_of(which, fields)
-    if not isinstance(escalation_id, str):
-        problems = (FieldProblem("escalation_id", "must name an escalation"), *problems)
-    return job_of(request, token(request), ask, transitioned, item, problems=problems, item=index)
 
 
 async def _settled(request: web.Request, job: Job) -> bytes:

@@ -220,7 +220,7 @@ CREATE FUNCTION first_id_of(month timestamptz) RETURNS uuid LANGUAGE sql IMMUTAB
     RETURN (lpad(to_hex((extract(epoch FROM month) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
 
 CREATE FUNCTION make_history_partitions(since timestamptz, months integer) RETURNS integer LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public SET timezone = 'UTC' AS $$
+SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     month timestamptz := date_trunc('month', since, 'UTC');
     made  integer := 0;

@@ -22,12 +22,19 @@ from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
 from .database import server
+from .ours import OURS, OURS_ONE
 from .process import ROOT, ProgramError
 from .report import document, print_figures
 from .rivals import transact
 from .rivals.django_fsm import DjangoFsm
+from .rows import ROWS, ROWS_ONE
+from .setwise import SetWise
+from .stage import Stage
 
 CONTENDERS: Sequence[Contender] = (
+    OURS,
+    ROWS,
+    SetWise(),
     Ceiling(),
     transact.DBOS,
     transact.DBOS_TWO,
@@ -35,6 +42,8 @@ CONTENDERS: Sequence[Contender] = (
     DjangoFsm(),
     statemachine.MADE,
     statemachine.KEPT,
+    OURS_ONE,
+    ROWS_ONE,
     Loader(),
 )
 GROUPS = {"transitions": "transitions/s", "decisions": "decisions/s"}
@@ -85,9 +94,10 @@ async def _run(options: argparse.Namespace, contenders: Sequence[Contender]) -> 
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    async with server(options.database_url, options.cache) as postgres:
+    async with server(options.database_url, options.cache) as postgres, Stage(postgres) as stage:
         bench = Bench(
             server=postgres,
+            stage=stage,
             seconds=options.seconds,
             warmup=options.warmup,
             rounds=options.rounds,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from . import load
 from .database import Server, settle
 from .process import ROOT, ProgramError
+from .stage import Stage
 
 # Seconds for which each setting of a rival is tried before the turns, and warmed up for it; each is
 # tried more than once, and its best counts: what disturbs a trial only ever makes it slower.
@@ -23,6 +24,7 @@ class Bench:
     """Where and how long to measure. Times in seconds."""
 
     server: Server
+    stage: Stage
     seconds: float = 10.0
     warmup: float = 2.0
     rounds: int = 3

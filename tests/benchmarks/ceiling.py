@@ -37,10 +37,9 @@ class Ceiling:
         async with scratch(bench.server, self.name, SCHEMA) as url:
 
             async def measure(warmup: float, seconds: float) -> Sample:
-                clients, seed = bench.connections, bench.seed
-                if warmup:
-                    await pgbench.run(url, _TRANSITION, clients=clients, seconds=warmup, seed=seed)
-                result = await pgbench.run(url, _TRANSITION, clients=clients, seconds=seconds, seed=seed + 1)
-                return Sample(rate=result.tps, notes={"mean_ms": result.mean})
+                result = await pgbench.run(
+                    url, _TRANSITION, clients=bench.connections, warmup=warmup, seconds=seconds, seed=bench.seed
+                )
+                return Sample(rate=result.tps, p50=result.p50, p99=result.p99)
 
             yield measure

@@ -18,7 +18,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from .load import LAST_REPLIES_WITHIN, Conversation, Outcome, Plan, Reply, Script
+from .load import LAST_REPLIES_WITHIN, Aside, Conversation, Outcome, Plan, Reply, Script
 
 _LOOPBACK = "127.0.0.1"
 # Broken or refused connections, after which the run is given up as pointless.
@@ -44,11 +44,15 @@ class _Tally:
         self.end = self.begin + plan.seconds
         self.latencies = array("d")
         self.statuses: Counter[int] = Counter()
+        self.aside = 0
         self.breaks = 0
         self.failure: Exception | None = None
 
-    def note(self, status: int, asked: float, answered: float) -> None:
-        if self.begin <= answered < self.end:
+    def note(self, status: int, asked: float, answered: float, aside: bool) -> None:
+        if not self.begin <= answered < self.end:
+            return
+        self.aside += aside
+        if not aside or status >= 300:
             self.statuses[status] += 1
             self.latencies.append(answered - asked)
 
@@ -110,7 +114,7 @@ class _Line(asyncio.Protocol):
         answered = time.perf_counter()
         self.buffer = b""
         self.waiting = False
-        self.tally.note(status, self.asked, answered)
+        self.tally.note(status, self.asked, answered, type(self.next) is Aside)
         self.hear(Reply(status, data[at + 4 : whole]))
         if _CLOSE.search(head):
             self.hang_up()  # connection_lost dials again
@@ -194,6 +198,7 @@ async def _talk(plan: Plan) -> Outcome:
         # Less than was planned, where all conversations were over before.
         seconds=min(time.perf_counter(), tally.end) - tally.begin,
         statuses={str(status): n for status, n in sorted(tally.statuses.items())},
+        aside=tally.aside,
         broken=tally.breaks,
         p50=quantile(0.50),
         p95=quantile(0.95),

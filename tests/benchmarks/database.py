@@ -68,11 +68,17 @@ async def server(url: str | None, cache: Path) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def scratch(server: Server, name: str, schema: Path | None = None) -> AsyncIterator[str]:
-    """The URL of a fresh database, with the schema's statements run in it; dropped at the end."""
+async def scratch(
+    server: Server, name: str, schema: Path | None = None, *, template: str | None = None
+) -> AsyncIterator[str]:
+    """The URL of a fresh database, with the schema's statements run in it; dropped at the end.
+
+    `template`: the URL of a database that it is a copy of, to which nobody is connected.
+    """
     database = f"escalation_bench_{name}_{os.getpid()}".replace("-", "_")
     await _execute(server.url, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-    await _execute(server.url, f"CREATE DATABASE {database}")
+    like = f" TEMPLATE {urlsplit(template).path.lstrip('/')}" if template else ""
+    await _execute(server.url, f"CREATE DATABASE {database}{like}")
     try:
         parts = urlsplit(server.url)
         # Not by urlunsplit, which drops the slashes where only a query says where the server is.

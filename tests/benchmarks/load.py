@@ -39,6 +39,12 @@ class Reply(NamedTuple):
     body: bytes
 
 
+class Aside(bytes):
+    """A request that must be said, whose reply is not what is counted."""
+
+    __slots__ = ()
+
+
 Conversation = Generator[bytes, Reply, None]
 Script = Callable[..., Conversation]
 
@@ -59,10 +65,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run saw in its measured seconds. Latencies in milliseconds, of every reply."""
+    """What one run saw in its measured seconds. Latencies in milliseconds, of every reply that counts."""
 
     seconds: float
     statuses: dict[str, int]
+    # Replies to what was said aside; one that is no 2xx is counted among the statuses as well.
+    aside: int
     broken: int
     p50: float
     p95: float

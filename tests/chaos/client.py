@@ -129,7 +129,7 @@ class Client:
                     if change.keyed and self._rng.random() < 0.1:
                         await self._once_more(change)
                     return change
-                if "unknown" in change.tries and self._rng.random() < 0.15:
+                if fate == "unknown" and self._rng.random() < 0.3:
                     raise AbandonedError
                 if time.monotonic() > until:
                     self._ledger.complain(f"no answer in {PATIENCE:.0f} s to {change.method} {change.path}")

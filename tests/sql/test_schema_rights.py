@@ -83,12 +83,26 @@ async def test_the_service_can_change_nothing_of_history(served: asyncpg.Connect
         "UPDATE outbox SET payload = '{}'",
         "DELETE FROM escalation",
         "TRUNCATE answered",
-        "SELECT make_history_partitions(now() + interval '10 years', 1)",
+        "CREATE TABLE history_2040_01 PARTITION OF history FOR VALUES FROM (first_id_of('2040-01-01')) TO"
+        " (first_id_of('2040-02-01'))",
     ],
 )
 async def test_nor_of_the_rules(served: asyncpg.Connection, statement: str):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await served.execute(statement)
+
+
+async def test_it_may_have_partitions_made_and_owns_them_no_more_than_the_others(
+    served: asyncpg.Connection, owner: asyncpg.Connection
+):
+    assert await served.fetchval("SELECT make_history_partitions('2040-01-01', 1)") == 1
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await served.execute("TRUNCATE history_2040_01")
+    theirs = "SELECT relowner = 'escalation_service'::regrole FROM pg_class WHERE relname = 'history_2040_01'"
+    assert await owner.fetchval(theirs) is False
+    function = "make_history_partitions(timestamptz, integer)"
+    public = "SELECT bool_or(grantee = 0) FROM aclexplode((SELECT proacl FROM pg_proc WHERE oid = $1::regprocedure))"
+    assert await owner.fetchval(public, function) is False
 
 
 async def test_the_service_owns_nothing(owner: asyncpg.Connection):
@@ -152,6 +166,7 @@ async def test_even_with_the_role_a_state_is_not_moved_by_hand(served: asyncpg.C
         await served.execute(
             "INSERT INTO escalation (id, ticket_id, customer_id, tier, state, level, target_level, opened_at,"
             " opened_by, policy_version, version, situations, engaged, chain, steps, acts, opened_revision,"
-            " de_escalated_revision, updated_at, head) VALUES (gen_random_uuid(), 'T', 'c', 'starter', 'open', 0, 1, now(), 'a', 1, 1, '[]',"
+            " de_escalated_revision, updated_at, head)"
+            " VALUES (gen_random_uuid(), 'T', 'c', 'starter', 'open', 0, 1, now(), 'a', 1, 1, '[]',"
             " '{}', '{}', '{}', '[]', 1, 0, now(), '')"
         )

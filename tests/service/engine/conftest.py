@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
@@ -18,6 +19,20 @@ from tests.service.engine.town import Town
 def quiet() -> None:
     """Faults are made here on purpose, and telling of each in colour takes longer than the test."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@pytest.fixture(autouse=True)
+def within_a_minute() -> Iterator[None]:
+    """Who waits here waits for an event: one that never comes must not hang the run."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("what this test waited for did not come within a minute")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

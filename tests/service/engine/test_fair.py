@@ -119,6 +119,26 @@ async def test_so_do_the_rows_of_one_that_stops_before_commit(town: Town, proxy:
     assert (await town.versions(escalation))[2:] == ["decline", "escalate"]
 
 
+@pytest.mark.parametrize("what", ["a key", "a new ticket"])
+async def test_who_waits_for_what_a_stopped_node_has_not_committed_is_decided_when_it_comes_free(
+    town: Town, proxy: Proxy, what: str
+):
+    stopped = town.engine(proxy.url, idle_in_transaction_session_timeout="150ms")
+    other = town.engine(in_flight=1, lock_timeout="100ms")
+    one, two = await town.standing(other, "T-1", "T-2")
+    at_commit = proxy.stop_at("COMMIT")
+    if what == "a key":
+        first, second = (town.call("dan", each, "note", key="once", text="a") for each in (one, two))
+    else:
+        first, second = town.report("T-9"), town.report("T-9")
+    frozen = asyncio.create_task(alone(stopped, first))
+    await at_commit.reached.wait()
+    told = await answers(put(other, [second, town.call("dan", two, "note", text="b")]))
+    assert [answer.status for answer in told] == [201, 201]
+    at_commit.go.set()
+    assert (await frozen).code == ("key_reused" if what == "a key" else None)
+
+
 async def test_a_wait_for_a_lock_ends_in_its_time_limit(town: Town, proxy: Proxy):
     engine = town.engine(proxy.url, lock_timeout="50ms")
     (escalation,) = await town.standing(engine, "T-1")

@@ -81,7 +81,7 @@ async def test_a_race_that_is_never_won_is_given_up(town: Town):
     assert (await town.versions(escalation))[-1] == "accept"
 
 
-@pytest.mark.parametrize("code", ["53100", "53200", "53300", "57014", "55P03"])
+@pytest.mark.parametrize("code", ["53100", "53200", "53300", "57014"])
 async def test_a_database_that_cannot_now_is_unavailable_and_not_a_fault_of_the_command(town: Town, code: str):
     engine = town.engine()
     (escalation,) = await town.standing(engine, "T-1")

@@ -176,6 +176,20 @@ async def test_a_connection_lost_before_commit_is_not_the_callers_concern(
     assert await town.versions(escalation) == ["open", "engage", "accept", "note"]
 
 
+async def test_a_connection_lost_when_all_were_skipped_leaves_a_node_that_works(town: Town, proxy: Proxy):
+    engine = town.engine(proxy.url, in_flight=1)
+    (escalation,) = await town.standing(engine, "T-1")
+    other = await town.lock("T-1")
+    proxy.stop_at("SKIP LOCKED", "pass", wait=False)
+    after = proxy.stop_at("ROLLBACK|json_build_object", "lose")
+    (skipped,) = put(engine, [town.call("dan", escalation, "note", text="a")])
+    await after.reached.wait()
+    await other.close()
+    after.go.set()
+    assert told(await skipped).version == 4
+    assert (await alone(engine, town.call("dan", escalation, "note", text="b"))).version == 5
+
+
 async def test_an_unreachable_database_is_unavailable_and_known_not_to_have_done_it(town: Town, proxy: Proxy):
     engine = town.engine(proxy.url)
     (escalation,) = await town.standing(town.engine(), "T-1")

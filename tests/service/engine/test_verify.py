@@ -190,12 +190,20 @@ async def test_rows_that_are_no_rows_any_more_are_findings_too(scene: Town):
     assert await found(scene, "UPDATE history SET detail = '[]' WHERE ticket_id = 'T-2' AND version = 1") >= {"V4"}
 
 
-async def rewrite(town: Town, ticket: str, version: int, change: Callable[[dict[str, Any]], None]) -> None:
-    """Forge one row of a history, and every hash after it, and the head: the chain is whole again."""
+async def rewrite(
+    town: Town, ticket: str, version: int, change: Callable[[dict[str, Any]], None], *, alone: bool = False
+) -> None:
+    """Forge one row of a history, and every hash after it, and the head: the chain is whole again.
+
+    `alone`: only that row and its own hash.
+    """
     prev = "0" * 64
     for row in await town.db.fetch(sql.query("verify.chains")):
         record = msgspec.json.decode(row["record"])
         if record["ticket_id"] != ticket:
+            continue
+        if alone and record["version"] != version:
+            prev = row["hash"]
             continue
         record["prev"] = prev
         if record["version"] == version:
@@ -212,7 +220,8 @@ async def rewrite(town: Town, ticket: str, version: int, change: Callable[[dict[
             ticket,
             record["version"],
         )
-    await town.db.execute("UPDATE escalation SET head = $1 WHERE ticket_id = $2", prev, ticket)
+    if not alone:
+        await town.db.execute("UPDATE escalation SET head = $1 WHERE ticket_id = $2", prev, ticket)
 
 
 async def claims(town: Town) -> list[str]:
@@ -254,6 +263,11 @@ async def test_an_unanswered_level_without_a_clock_is_found_in_a_chain_that_is_w
     await scene.db.execute("UPDATE escalation SET page_by = NULL WHERE ticket_id = 'T-2'")
     await scene.db.execute("DELETE FROM timer WHERE ticket_id = 'T-2' AND kind = 'respond'")
     assert await claims(scene) == ["V6"]
+
+
+async def test_a_row_with_a_right_hash_of_its_own_is_found_by_the_row_after_it(scene: Town):
+    await rewrite(scene, "T-1", 4, lambda record: record.update(actor="vic", actor_level=4), alone=True)
+    assert await claims(scene) == ["V4"]
 
 
 async def test_a_rewritten_history_is_found_by_the_row_that_was_not(scene: Town):

@@ -202,6 +202,24 @@ async def test_every_bad_parameter_is_told_not_the_first(shared_service: Service
     assert answer.fields() == {"limit", "state", "overdue", "x"}
 
 
+async def test_a_parameter_that_a_route_does_not_take_is_refused(shared_service: Service, escalation: str) -> None:
+    """Whoever tries a dry run where there is none must not do it in earnest."""
+    before = (await shared_service.call("ann", "GET", "/v1/history?limit=500")).ok()
+    request = {"ticket_id": "T-1", "situation": "executive_visibility", "reason": "x", "brief": BRIEF}
+    bulk = [{"escalation_id": escalation, "trigger": "note", "text": "x"}]
+    for method, path, body in (
+        ("POST", "/v1/escalations", request),
+        ("POST", "/v1/transitions", bulk),
+        ("PUT", "/v1/tickets/T-1", FACTS | {"priority": "p0"}),
+    ):
+        answer = await shared_service.call("ann", method, f"{path}?dry_run=true", body)
+        assert answer.fields() == {"dry_run"}
+        (await shared_service.call("ann", method, f"{path}?dry_run=true", raw=b"{")).problem(400, "unreadable")
+        (await shared_service.call(None, method, f"{path}?dry_run=true", body)).problem(401, "no_key")
+    assert (await shared_service.call("ann", "GET", "/v1/tickets/T-1?fields=id")).fields() == {"fields"}
+    assert (await shared_service.call("ann", "GET", "/v1/history?limit=500")).ok() == before
+
+
 async def test_a_plus_that_became_a_blank_is_explained(shared_service: Service) -> None:
     answer = await shared_service.call("ann", "GET", "/v1/history?since=2026-01-05T09:00:00+01:00")
     assert "%2B" in answer.problem(422, "invalid_fields")["detail"]

@@ -1,6 +1,6 @@
 """Connections that dawdle, and requests that are larger than a head or a body may be: spoken as bytes, over a socket.
 
-The service of these tests waits a quarter of a second where one in production waits 15.
+The service of these tests waits half a second where one in production waits 15.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pytest
 
 from tests.service.conftest import Service, running
 
-WITHIN = 0.25
+WITHIN = 0.5
 
 
 @pytest.fixture
 async def impatient(database_url: str) -> AsyncIterator[Service]:
-    """A service that waits for a request no longer than a quarter of a second."""
+    """A service that waits for a request no longer than half a second."""
     async with running(database_url, request_within=WITHIN) as service:
         yield service
 
@@ -86,6 +86,24 @@ async def test_a_head_that_drips_is_closed(impatient: Service) -> None:
         dripping = asyncio.create_task(_drip(writer, b"X-Drip: drop\r\n", WITHIN / 10))
         assert await _ends(reader) == b""
         dripping.cancel()
+
+
+@pytest.mark.parametrize("said", [b"G", b"GET /healthz HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nHost: here\r\nX-A"])
+async def test_a_head_that_begins_and_stops_is_closed(impatient: Service, said: bytes) -> None:
+    async with _line(impatient) as (reader, writer):
+        writer.write(said)
+        assert await _ends(reader) == b""
+
+
+async def test_a_body_that_begins_late_has_only_what_is_left(impatient: Service) -> None:
+    async with _line(impatient) as (reader, writer):
+        writer.write(_head(impatient)[:20])
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), WITHIN * 0.8)
+        writer.write(_head(impatient, "Content-Length: 5000")[20:])
+        assert (await _said(reader))[0] == 408
+        assert time.monotonic() - began < WITHIN * 1.6  # and not 0.8 and a whole one
 
 
 async def test_a_body_that_drips_is_408_and_closed(impatient: Service) -> None:

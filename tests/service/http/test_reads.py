@@ -226,6 +226,45 @@ async def test_whoever_is_retired_is_offered_nothing(service: Service) -> None:
     assert (await service.call("ann", "GET", "/v1/people/mia")).ok()["active"] is False
 
 
+async def test_an_offer_passes_on_when_whoever_has_it_goes_off_duty(service: Service) -> None:
+    e = await service.opened("T-1")
+    path = f"/v1/escalations/{e}"
+    assert (await service.call("ann", "GET", path)).ok()["handoff"]["to"] == "mia"
+    off = {"name": "Mia", "level": 2, "on_duty": False}
+    (await service.call("root", "PUT", "/v1/people/mia", off, X_Request_Id="r-off")).ok()
+    assert (await service.call("ann", "GET", path)).ok()["handoff"]["to"] == "mo"
+    [row] = (await service.call("ann", "GET", "/v1/history?trigger=decline")).ok()["items"]
+    assert (row["actor"], row["reason"], row["request_id"]) == ("clock", "went_off_duty", "r-off")
+
+
+async def test_an_owner_is_reminded_once_at_the_end_of_their_shift(service: Service) -> None:
+    e, holder = await service.held("T-1")
+    off = {"name": "M", "level": 2, "on_duty": False}
+    for _ in range(2):
+        (await service.call("root", "PUT", f"/v1/people/{holder}", off)).ok()
+    [row] = (await service.call("ann", "GET", "/v1/history?trigger=remind")).ok()["items"]
+    assert (row["escalation_id"], row["reason"]) == (e, "shift_ended")
+    assert (await service.call("ann", "GET", f"/v1/escalations/{e}")).ok()["owner"] == holder
+
+
+async def test_whoever_comes_on_duty_is_offered_what_was_offered_to_nobody(service: Service) -> None:
+    levels = {"mia": 2, "mo": 2, "dan": 3, "vic": 4}
+    for who, level in levels.items():
+        (await service.call("root", "PUT", f"/v1/people/{who}", {"name": who, "level": level, "on_duty": False})).ok()
+    e = await service.opened("T-1")
+    path = f"/v1/escalations/{e}"
+    assert (await service.call("ann", "GET", path)).ok()["handoff"]["to"] is None
+    (await service.call("root", "PUT", "/v1/people/dan", {"name": "Dan", "level": 3, "on_duty": True})).ok()
+    assert (await service.call("ann", "GET", path)).ok()["handoff"]["to"] == "dan"
+
+
+async def test_a_change_that_is_none_of_duty_changes_no_escalation(service: Service) -> None:
+    e = await service.opened("T-1")
+    before = (await service.call("ann", "GET", f"/v1/escalations/{e}")).ok()
+    (await service.call("root", "PUT", "/v1/people/mia", {"name": "Mia M", "level": 2, "on_duty": True})).ok()
+    assert (await service.call("ann", "GET", f"/v1/escalations/{e}")).ok() == before
+
+
 @pytest.mark.parametrize("path", ["/v1/customers/nobody", "/v1/people/nobody"])
 async def test_who_is_not_there_is_nowhere(service: Service, path: str) -> None:
     (await service.call("ann", "GET", path)).problem(404, "not_found")

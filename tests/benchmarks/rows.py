@@ -1,0 +1,124 @@
+"""The product's own statements without the product: pgbench, one transaction for each command.
+
+Measured: transactions a second that write history, of 64 clients which live the same life as the product's callers.
+What the engine sends for each lone command of a life was recorded (`record.py`), and is repeated with fresh ids
+(`script.py`), prepared once a client, in sessions with the settings of the engine's own: the same tables, indexes,
+constraints, keys of the machine's moves and of repeats, the same rows with the same sizes. Every transaction commits
+or the run fails. `rows-one` is the same from one client, for its latency.
+
+Fair: no statement or row more or less than the product's for a lone command, in the same mix, each client on tickets
+of its own; the report that writes no history is done and not counted on either side. Unfair to the product, and meant
+so: nothing is decided, hashed, checked, authenticated or spoken over HTTP, facts are read and thrown away, hashes and
+answers are the recorded ones, and the client is C. Unfair to pgbench: it puts its documents together by `format()` in
+the server, where the product's come ready in the statement's arguments; that is measured apart (the same script
+without the write, with and without making documents), told as `documents_us`, and *added back*: the rate is the one
+that pgbench would have if documents cost it nothing. Besides, its people and its text are always the same.
+"""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from service import database
+
+from . import pgbench
+from .bench import Bench, Measure, Sample
+from .lives import CALLS, COUNTED
+from .process import ProgramError
+from .script import Script, script
+from .tally import written
+
+# Every client plans every statement first.
+_LEAST_WARMUP = 2.0
+_DOCUMENTS_SECONDS = 3.0
+_SESSION = """
+SELECT name, setting || coalesce(unit, '') AS value FROM pg_settings
+WHERE source = 'client' AND name NOT IN ('application_name', 'client_encoding', 'TimeZone')
+UNION ALL SELECT 'TimeZone', current_setting('TimeZone') UNION ALL SELECT 'role', current_setting('role')
+"""
+
+
+@dataclass(slots=True)
+class Rows:
+    """pgbench on the product's rows; `clients`, where they are not as many as everybody gets."""
+
+    name: str
+    title: str
+    unit: str
+    clients: int | None = None
+    settings: tuple[str, ...] = ("one commit each",)
+    # Seconds that making one transaction's documents takes, once it is known.
+    documents: float | None = None
+
+    @asynccontextmanager
+    async def ready(self, bench: Bench, setting: str) -> AsyncIterator[Measure]:
+        """A copy of the stage, with the recorded life in tables beside the product's."""
+        pgbench.find()
+        made = script(await bench.stage.life())
+        async with bench.stage.copy(self.name) as there:
+            session = await _prepare(there.url, made)
+            before = await written(there.url)
+
+            async def measure(warmup: float, seconds: float) -> Sample:
+                with tempfile.TemporaryDirectory(prefix="pgbench-") as folder:
+
+                    async def run(text: str, warmup: float, seconds: float) -> pgbench.Result:
+                        file = Path(folder) / "script.sql"
+                        file.write_text(text)
+                        return await pgbench.run(
+                            there.url,
+                            file,
+                            clients=self.clients or bench.connections,
+                            warmup=max(warmup, _LEAST_WARMUP),
+                            seconds=seconds,
+                            seed=bench.seed,
+                            defines=made.defines,
+                            settings=session,
+                        )
+
+                    result = await run(made.text, warmup, seconds)
+                    rows = await written(there.url) - before
+                    if self.documents is None:
+                        dear, cheap = [
+                            (await run(text, warmup, _DOCUMENTS_SECONDS)).tps for text in (made.documents, made.without)
+                        ]
+                        self.documents = max(0.0, 1 / dear - 1 / cheap)
+                counted = COUNTED / CALLS
+                return Sample(
+                    rate=counted / (1 / result.tps - self.documents),
+                    p50=result.p50,
+                    p99=result.p99,
+                    notes={
+                        "rate_with_documents": counted * result.tps,
+                        "documents_us": round(self.documents * 1e6, 1),
+                        "a_call_writes": rows.a_call(),
+                    },
+                )
+
+            yield measure
+
+
+async def _prepare(url: str, made: Script) -> dict[str, str]:
+    """Put the life there; answers what the engine sets on its connections."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in made.tables.split(";\n"):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+    engine = await database.open_connection(url)
+    try:
+        found = {row["name"]: row["value"] for row in await engine.fetch(_SESSION)}
+    finally:
+        await engine.close()
+    if awkward := [name for name, value in found.items() if not value.replace("_", "").replace("-", "").isalnum()]:
+        raise ProgramError(f"not known how to tell pgbench of {', '.join(awkward)}")
+    return found
+
+
+ROWS = Rows("rows-pgbench", "pgbench, the product's own rows", "transitions/s")
+ROWS_ONE = Rows("rows-one", "pgbench, the product's own rows", "transitions/s, one connection", clients=1)
