@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from machines.values import BriefText, Criterion, Step
+from machines.values import BriefText, Criterion, Step, Text
 
-Text = Annotated[str, Meta(max_length=10_000)]
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Level = Annotated[int, Meta(ge=1, le=4)]
 Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]

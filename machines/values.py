@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 
 class State(StrEnum):
@@ -36,6 +36,8 @@ class State(StrEnum):
 LEVELS = (State.L1, State.L2, State.L3, State.L4)
 LIVE = (State.OPEN, *LEVELS, State.DE_ESCALATING)
 
+Text = Annotated[str, Meta(max_length=10_000)]
+"""What a person writes in one field."""
 Tier = Literal["enterprise", "professional", "starter"]
 Priority = Literal["p0", "p1", "p2", "p3"]
 Status = Literal["new", "open", "pending", "on_hold", "solved", "closed"]
@@ -285,10 +287,10 @@ THE_CLOCK = Actor(CLOCK, "clock")
 class BriefText(Struct, frozen=True, forbid_unknown_fields=True):
     """The document's template, without what the ticket already says."""
 
-    issue: str
-    reason: str
-    current_status: str
-    needed: str
+    issue: Text
+    reason: Text
+    current_status: Text
+    needed: Text
 
 
 class Transition(Struct, frozen=True):

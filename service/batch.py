@@ -62,7 +62,13 @@ class Job:
     fingerprint: str = ""
     lane: Lane = "request"
     tries: int = 0
+    subject: str = field(init=False)
     reply: asyncio.Future[Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def __post_init__(self) -> None:
+        """Commands that name the same escalation or ticket are never in two batches at once."""
+        ask = self.command.ask
+        self.subject = ask.escalation_id if isinstance(ask, Transition) else ticket_of(self.command) or ""
 
 
 class Read(Snapshot):

@@ -27,7 +27,17 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 EARLIEST, LATEST = 1970, 2200
 """Years in which instants may lie."""
 
-Id = Annotated[str, Meta(min_length=1, max_length=200)]
+NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]+$"
+EMAIL = r"^\s*[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+\s*$"
+PATTERNS = {
+    NO_CONTROL: "must be text without control characters",
+    EMAIL: "must be an address like ann@support.example",
+    "^[a-z][a-z0-9_]{0,63}$": "must be a name in small letters, digits and underscores",
+}
+"""What a pattern asks for, in words."""
+
+Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_CONTROL)]
+Email = Annotated[str, Meta(max_length=254, pattern=EMAIL)]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset; kept and answered in UTC.")]
 Line = Annotated[str, Meta(max_length=1000)]
 
@@ -115,6 +125,8 @@ def _said(message: str, kind: Any) -> str:
         return _INSTANT
     if message.startswith("Invalid enum value"):
         return f"must be one of {', '.join(_options(msgspec.json.schema(kind)))}"
+    if "matching regex" in message:
+        return next((words for pattern, words in PATTERNS.items() if message.endswith(repr(pattern))), message)
     return re.sub(r"`([^`]+)`", _in_words, message).replace("Expected", "must be").replace(", got", ", not")
 
 
@@ -238,7 +250,7 @@ def query(request: web.Request, kind: type[T]) -> T:
 def path_id(request: web.Request, name: str = "id") -> str:
     """An id of the path, as text that the database takes; raises 404 where it can't be one."""
     value = request.match_info[name]
-    if not 0 < len(value) <= 200 or not sound(value):
+    if len(value) > 200 or not sound(value) or not re.match(NO_CONTROL, value):
         raise nowhere()
     return value
 

@@ -27,8 +27,6 @@ import structlog
 
 import sql
 from machines.case import Mint
-from machines.values import Transition
-from machines.world import ticket_of
 from service.asks import Wants, wants
 from service.batch import Batch, Job, Policies, Reply, read_batch
 
@@ -85,6 +83,7 @@ class Engine:
         self._limit = queue_limit
         self._lanes: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
         self._waiting = 0
+        self._in_flight: set[str] = set()
         self._wake = asyncio.Event()
         self._stopping = False
         self._workers = [asyncio.create_task(self._work(), name=f"engine-{n}") for n in range(in_flight)]
@@ -110,19 +109,28 @@ class Engine:
         self._wake.set()
 
     def _take(self) -> list[Job]:
-        """What waits, round robin over the lanes: a long bulk delays a request by one batch at most."""
+        """What waits, round robin over the lanes: a long bulk delays a request by one batch at most.
+
+        What the other batch is busy with stays, in its order: arrival order holds, and nobody waits for a lock of ours.
+        """
         taken: list[Job] = []
         lanes = [lane for lane in self._lanes.values() if lane]
+        stay: list[Job] = []
         while lanes and len(taken) < BATCH:
             for lane in list(lanes):
                 job = lane.popleft()
-                self._waiting -= 1
-                if not job.reply.done():
-                    taken.append(job)
+                if job.subject in self._in_flight:
+                    stay.append(job)
+                else:
+                    self._waiting -= 1
+                    if not job.reply.done():
+                        taken.append(job)
                 if not lane:
                     lanes.remove(lane)
                 if len(taken) == BATCH:
                     break
+        for job in reversed(stay):
+            self._lanes[job.lane].appendleft(job)
         return taken
 
     async def _work(self) -> None:
@@ -131,12 +139,16 @@ class Engine:
         while True:
             jobs = self._take()
             if not jobs:
-                if self._stopping:
+                if self._stopping and not self._waiting:
                     break
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            subjects = {job.subject for job in jobs}
+            self._in_flight |= subjects
             await hand.settle(jobs)
+            self._in_flight -= subjects
+            self._wake.set()  # somebody may have stayed for these
         await hand.close()
 
 
@@ -152,9 +164,7 @@ class _Hand:
         """Every job of the batch gets its answer, whatever happens."""
         try:
             await self._batch(jobs)
-        except RACES as error:
-            await self._again(jobs, error)
-        except KeyTaken as error:
+        except (*RACES, KeyTaken) as error:
             await self._again(jobs, error)
         except LOST as error:
             self._forget()
@@ -279,13 +289,8 @@ class _Hand:
 
 def _split(jobs: list[Job], located: dict[str, str], skipped: set[str]) -> tuple[list[Job], list[Job]]:
     """Those whose ticket is ours, and those that wait for their next try."""
-
-    def ticket(job: Job) -> str | None:
-        ask = job.command.ask
-        return located.get(ask.escalation_id) if isinstance(ask, Transition) else ticket_of(job.command)
-
-    passed = [job for job in jobs if ticket(job) in skipped]
-    return [job for job in jobs if ticket(job) not in skipped], passed
+    passed = [job for job in jobs if located.get(job.subject, job.subject) in skipped]
+    return [job for job in jobs if job not in passed], passed
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:

@@ -15,7 +15,7 @@ from machines.values import Ask, Command, FieldProblem, Refusal
 from service import answers, auth
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.config import Settings
-from service.door import token, wrong
+from service.door import token
 from service.engine import Engine, Unavailable
 from service.problems import problem
 from service.rows import fingerprint
@@ -78,14 +78,16 @@ def job_of(
     item: int | None = None,
 ) -> Job:
     """A job for the engine; `item` numbers the items of a bulk, whose keys are `KEY/i`."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None:
-        if not 0 < len(key) <= 200 or not key.isprintable():
-            raise wrong(FieldProblem("Idempotency-Key", "must be 1 to 200 printable characters"))
-        key = key if item is None else f"{key}/{item}"
-    on_behalf_of = request.headers.get("X-On-Behalf-Of")
+    key, on_behalf_of = request.headers.get("Idempotency-Key"), request.headers.get("X-On-Behalf-Of")
+    # Told in their turn: what is not there (404) comes before what is wrong (422).
+    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
+        problems = (*problems, FieldProblem("Idempotency-Key", "must be 1 to 200 printable characters"))
+        key = None
     if on_behalf_of is not None and not (0 < len(on_behalf_of) <= 200 and on_behalf_of.isprintable()):
-        raise wrong(FieldProblem("X-On-Behalf-Of", "must be the id of a person"))
+        problems = (*problems, FieldProblem("X-On-Behalf-Of", "must be the id of a person"))
+        on_behalf_of = None
+    if key is not None and item is not None:
+        key = f"{key}/{item}"
     lane: Lane = "request" if item is None else "bulk"
     return Job(
         Command(fresh_id(), ask, request[REQUEST_ID], problems),

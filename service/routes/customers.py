@@ -11,11 +11,9 @@ from msgspec import Meta, Struct
 import sql
 from machines.values import Tier
 from service.body import body
-from service.door import Id, Line, Route, checked, nowhere, path_id, query
+from service.door import Email, Id, Line, Route, checked, nowhere, path_id, query
 from service.reads import PEOPLE, Name, Page, Paged, admit, after, answered, page, reading
 from service.routes.examples import CUSTOMER
-
-Email = Annotated[str, Meta(max_length=254, pattern=r"^\s*[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+\s*$")]
 
 
 class CustomerFields(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,10 +13,9 @@ import sql
 from machines.values import CLOCK, Command, Duty, FieldProblem
 from service.batch import Job, Reply, Settled
 from service.body import body
-from service.door import Id, Instant, Line, Route, checked, nowhere, path_id, query, wrong
+from service.door import Email, Id, Instant, Line, Route, checked, nowhere, path_id, query, wrong
 from service.engine import BATCH
 from service.reads import Name, Page, Paged, admit, after, answered, page, reading
-from service.routes.customers import Email
 from service.routes.escalations import Level
 from service.routes.examples import PERSON
 from service.submit import HOUSE, REQUEST_ID, encode, fresh_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import Struct
 
-from machines.fields import Level, Text
-from machines.values import BriefText, Request
+from machines.fields import Level
+from machines.values import BriefText, Request, Text
 from service import answers
 from service.body import body
 from service.door import COMMANDED, Id, Route, fit, token

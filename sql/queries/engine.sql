@@ -32,9 +32,9 @@ SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LE
 -- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws)
 -- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
 WITH wanted AS MATERIALIZED (
-    SELECT e.* FROM escalation e WHERE e.ticket_id = ANY ($1::text[]) AND e.state <> 'closed'
+    SELECT e.* FROM escalation e WHERE e.ticket_id = ANY ($1::text[]) AND e.closed_at IS NULL
     UNION ALL
-    SELECT e.* FROM escalation e WHERE e.id = ANY ($2::uuid[]) AND e.state = 'closed'
+    SELECT e.* FROM escalation e WHERE e.id = ANY ($2::uuid[]) AND e.closed_at IS NOT NULL
 ), principals AS MATERIALIZED (
     SELECT k.id AS key, k.digest, p.id, p.role, p.level, p.may
     FROM api_key k JOIN principal p ON p.id = k.principal_id
@@ -42,10 +42,9 @@ WITH wanted AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM person h WHERE h.id = p.id AND NOT h.active)
 ), held AS (
     SELECT who, count(*) AS held
-    FROM (SELECT owner AS who FROM escalation WHERE $10::boolean AND state <> 'closed' AND owner IS NOT NULL
-          UNION ALL
-          SELECT offered_to FROM escalation
-          WHERE $10 AND state <> 'closed' AND offered_to IS NOT NULL AND offered_to IS DISTINCT FROM owner) AS holders
+    FROM (SELECT unnest(CASE WHEN offered_to = owner THEN ARRAY[owner] ELSE ARRAY[owner, offered_to] END) AS who
+          FROM escalation WHERE $10::boolean AND closed_at IS NULL) AS holders
+    WHERE who IS NOT NULL
     GROUP BY who
 )
 SELECT json_build_object(
@@ -70,7 +69,7 @@ SELECT json_build_object(
                      ($7::uuid[] || ARRAY(SELECT evidence::uuid FROM wanted WHERE evidence IS NOT NULL))),
     'texts', (SELECT coalesce(json_object_agg(s.id, s.text), '{}') FROM said s
               WHERE s.id = ANY (ARRAY(SELECT (step.value ->> 'said')::uuid
-                                      FROM wanted, jsonb_each(wanted.steps) AS step))),
+                                      FROM wanted, json_each(wanted.steps) AS step))),
     'answered', (SELECT coalesce(json_agg(a), '[]')
                  FROM unnest($8::text[], $9::text[]) AS asked(key, name)
                  JOIN principals p ON p.key = asked.key
@@ -86,7 +85,7 @@ WITH ticket_rows AS (
     SELECT id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
         priorities, p0_since, p1_since, solved_since, begun
-    FROM jsonb_populate_recordset(NULL::ticket, $1::jsonb)
+    FROM json_populate_recordset(NULL::ticket, $1::json)
     ON CONFLICT (id) DO UPDATE SET (revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
         priorities, p0_since, p1_since, solved_since, begun) = (excluded.revision, excluded.reported,
@@ -97,11 +96,11 @@ WITH ticket_rows AS (
 ), unused AS (
     DELETE FROM ticket WHERE id = ANY ($2::text[]) AND revision = 0
 ), event_rows AS (
-    INSERT INTO ticket_event SELECT * FROM jsonb_populate_recordset(NULL::ticket_event, $3::jsonb)
+    INSERT INTO ticket_event SELECT * FROM json_populate_recordset(NULL::ticket_event, $3::json)
 ), contact_rows AS (
-    INSERT INTO contact SELECT * FROM jsonb_populate_recordset(NULL::contact, $4::jsonb)
+    INSERT INTO contact SELECT * FROM json_populate_recordset(NULL::contact, $4::json)
 ), said_rows AS (
-    INSERT INTO said SELECT * FROM jsonb_populate_recordset(NULL::said, $5::jsonb)
+    INSERT INTO said SELECT * FROM json_populate_recordset(NULL::said, $5::json)
 ), history_rows AS (
     INSERT INTO history (seq, escalation_id, version, at, move, state, level, owner, ticket_id, customer_id, actor,
         on_behalf_of, actor_level, reason, detail, guards, policy_version, changed, said, said_hash, messages,
@@ -112,10 +111,10 @@ WITH ticket_rows AS (
         h.state, h.level, h.owner, h.ticket_id, h.customer_id, h.actor, h.on_behalf_of, h.actor_level, h.reason,
         h.detail, h.guards, h.policy_version, h.changed, h.said, h.said_hash, h.messages, h.request_id, h.command,
         h.prev, h.hash
-    FROM jsonb_to_recordset($6::jsonb) AS h(seq bigint, escalation_id uuid, version integer, at timestamptz,
+    FROM json_to_recordset($6::json) AS h(seq bigint, escalation_id uuid, version integer, at timestamptz,
         trigger text, source text, state text, level smallint, owner text, ticket_id text, customer_id text,
-        actor text, on_behalf_of text, actor_level smallint, reason text, detail jsonb, guards text[],
-        policy_version integer, changed jsonb, said uuid, said_hash text, messages smallint, request_id text,
+        actor text, on_behalf_of text, actor_level smallint, reason text, detail json, guards json,
+        policy_version integer, changed json, said uuid, said_hash text, messages smallint, request_id text,
         command uuid, prev text, hash text)
 ), escalation_rows AS (
     INSERT INTO escalation (id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
@@ -123,10 +122,10 @@ WITH ticket_rows AS (
         steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, closed_at,
         updated_at, head)
     SELECT id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
-        policy_version, version, situations, engaged, chain, nullif(handoff, 'null'), engage_by, respond_by, page_by,
+        policy_version, version, situations, engaged, chain, CASE WHEN handoff::text <> 'null' THEN handoff END, engage_by, respond_by, page_by,
         next_update_by, steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision,
         closed_at, updated_at, head
-    FROM jsonb_populate_recordset(NULL::escalation, $7::jsonb)
+    FROM json_populate_recordset(NULL::escalation, $7::json)
     ON CONFLICT (id) DO UPDATE SET (state, level, target_level, owner, policy_version, version, situations, engaged,
         chain, handoff, engage_by, respond_by, page_by, next_update_by, steps, acts, criterion, evidence, csat,
         de_escalated_revision, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
@@ -135,21 +134,21 @@ WITH ticket_rows AS (
         excluded.next_update_by, excluded.steps, excluded.acts, excluded.criterion, excluded.evidence, excluded.csat,
         excluded.de_escalated_revision, excluded.closed_at, excluded.updated_at, excluded.head)
 ), timer_rows AS (
-    INSERT INTO timer SELECT * FROM jsonb_populate_recordset(NULL::timer, $8::jsonb)
+    INSERT INTO timer SELECT * FROM json_populate_recordset(NULL::timer, $8::json)
     ON CONFLICT (ticket_id, kind) DO UPDATE SET due_at = excluded.due_at
 ), timers_gone AS (
-    DELETE FROM timer t USING jsonb_to_recordset($9::jsonb) AS gone(ticket_id text, kind text)
+    DELETE FROM timer t USING json_to_recordset($9::json) AS gone(ticket_id text, kind text)
     WHERE t.ticket_id = gone.ticket_id AND t.kind = gone.kind
 ), outbox_rows AS (
     INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
         planned_at)
     SELECT escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload, planned_at
-    FROM jsonb_to_recordset($10::jsonb) AS o(escalation_id uuid, version integer, ordinal smallint, ticket_id text,
-        customer_id text, audience text, recipient text, template text, payload jsonb, planned_at timestamptz)
+    FROM json_to_recordset($10::json) AS o(escalation_id uuid, version integer, ordinal smallint, ticket_id text,
+        customer_id text, audience text, recipient text, template text, payload json, planned_at timestamptz)
 ), denial_rows AS (
-    INSERT INTO denial SELECT * FROM jsonb_populate_recordset(NULL::denial, $11::jsonb)
+    INSERT INTO denial SELECT * FROM json_populate_recordset(NULL::denial, $11::json)
 ), answer_rows AS (
-    INSERT INTO answered SELECT * FROM jsonb_populate_recordset(NULL::answered, $12::jsonb) ORDER BY principal_id, key
+    INSERT INTO answered SELECT * FROM json_populate_recordset(NULL::answered, $12::json) ORDER BY principal_id, key
     ON CONFLICT (principal_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, etag = excluded.etag,
             customer_id = excluded.customer_id, at = excluded.at

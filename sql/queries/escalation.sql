@@ -2,14 +2,14 @@
 
 -- name: by_id(id)
 SELECT row_to_json(e)::text AS row,
-    (SELECT json_object_agg(s.id, s.text) FROM jsonb_each(e.steps) AS step
+    (SELECT json_object_agg(s.id, s.text) FROM json_each(e.steps) AS step
      JOIN said s ON s.id = (step.value ->> 'said')::uuid)::text AS texts
 FROM escalation e WHERE e.id = $1::uuid
 
 -- name: page(state, level, tier, owner, customer_id, ticket_id, overdue, since, until, before, count)
 -- Newest first: ids are UUIDv7, so their order is that of opening. Overdue is never closed, which lets an index help.
 SELECT row_to_json(e)::text AS row,
-    (SELECT json_object_agg(s.id, s.text) FROM jsonb_each(e.steps) AS step
+    (SELECT json_object_agg(s.id, s.text) FROM json_each(e.steps) AS step
      JOIN said s ON s.id = (step.value ->> 'said')::uuid)::text AS texts
 FROM escalation e
 WHERE ($1::text IS NULL OR e.state = $1)
@@ -20,7 +20,7 @@ WHERE ($1::text IS NULL OR e.state = $1)
     AND ($6::text IS NULL OR e.ticket_id = $6)
     AND ($7::boolean IS NULL OR $7 = coalesce(
         least(e.engage_by, e.respond_by, e.next_update_by) < (SELECT service_now()), false))
-    AND ($7 IS NOT TRUE OR e.state <> 'closed')
+    AND ($7 IS NOT TRUE OR e.closed_at IS NULL)
     AND ($8::timestamptz IS NULL OR e.opened_at >= $8)
     AND ($9::timestamptz IS NULL OR e.opened_at < $9)
     AND ($10::uuid IS NULL OR e.id < $10)

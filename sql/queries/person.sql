@@ -34,7 +34,7 @@ RETURNING row_to_json(p)::text AS row, coalesce((SELECT on_duty FROM before), fa
 -- The tickets whose escalation it concerns that this person is on duty now, or off it: offers to whoever went, their
 -- own when they have just gone, offers to nobody when they came.
 SELECT ticket_id FROM escalation
-WHERE state <> 'closed' AND CASE WHEN $3::boolean
+WHERE closed_at IS NULL AND CASE WHEN $3::boolean
     THEN offered_to IS NULL AND handoff ->> 'status' IN ('offered', 'briefed') AND level <= $2::integer
     ELSE offered_to = $1 OR ($4::boolean AND owner = $1) END
 ORDER BY id

@@ -4,11 +4,11 @@
 -- A ticket that was reported, every situation of its escalations that stands, and the escalation that is not closed.
 SELECT row_to_json(t)::text AS ticket,
     (SELECT coalesce(json_agg(s.value ORDER BY s.value ->> 'at'), '[]')
-     FROM escalation e, jsonb_array_elements(e.situations) AS s WHERE e.ticket_id = t.id)::text AS situations,
+     FROM escalation e, json_array_elements(e.situations) AS s WHERE e.ticket_id = t.id)::text AS situations,
     row_to_json(e)::text AS escalation,
-    (SELECT json_object_agg(s.id, s.text) FROM jsonb_each(e.steps) AS step
+    (SELECT json_object_agg(s.id, s.text) FROM json_each(e.steps) AS step
      JOIN said s ON s.id = (step.value ->> 'said')::uuid)::text AS texts
-FROM ticket t LEFT JOIN escalation e ON e.ticket_id = t.id AND e.state <> 'closed'
+FROM ticket t LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
 WHERE t.id = $1 AND t.revision > 0
 
 -- name: is_known(id)

@@ -30,7 +30,7 @@ GROUP BY o.escalation_id, o.version
 WITH said_by_rows AS (
     SELECT e.ticket_id, kind, due_at FROM escalation e,
     LATERAL (VALUES ('engage', e.engage_by), ('respond', e.page_by), ('update', e.next_update_by)) AS t(kind, due_at)
-    WHERE e.state <> 'closed' AND due_at IS NOT NULL
+    WHERE e.closed_at IS NULL AND due_at IS NOT NULL
 )
 SELECT coalesce(r.ticket_id, t.ticket_id) AS ticket_id, coalesce(r.kind, t.kind) AS kind, r.due_at AS wanted, t.due_at AS armed
 FROM said_by_rows r FULL JOIN (SELECT * FROM timer WHERE kind <> 'p1') t ON t.ticket_id = r.ticket_id AND t.kind = r.kind

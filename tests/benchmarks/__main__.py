@@ -1,6 +1,6 @@
 """python -m tests.benchmarks [NAME …]: measure in turns, print a table, keep the figures as JSON.
 
-Exits 1 if anything that was asked for could not be measured.
+Exits 1 if anything that was asked for could not be measured, and if a gate is missed (`gates.py`).
 """
 
 import argparse
@@ -17,13 +17,18 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from service import log
+
 from . import statemachine
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
 from .database import server
+from .decide import Decide
+from .gates import Verdict, judged, missed, print_gates
 from .ours import OURS, OURS_ONE
 from .process import ROOT, ProgramError
+from .profile import Profile, print_profile, profile
 from .report import document, print_figures
 from .rivals import transact
 from .rivals.django_fsm import DjangoFsm
@@ -40,14 +45,21 @@ CONTENDERS: Sequence[Contender] = (
     transact.DBOS_TWO,
     transact.DBOS_DIRECT,
     DjangoFsm(),
+    Decide(),
     statemachine.MADE,
     statemachine.KEPT,
     OURS_ONE,
     ROWS_ONE,
     Loader(),
 )
-GROUPS = {"transitions": "transitions/s", "decisions": "decisions/s"}
-"""What may be asked for together, by what it does so many of."""
+GROUPS = {
+    "transitions": (
+        *("ours", "rows-pgbench", "setwise", "ceiling", "dbos", "django"),
+        *("ours-one", "rows-one", "decide", "statemachine"),
+    ),
+    "decisions": ("decide", "statemachine", "statemachine-kept"),
+}
+"""What may be asked for together: all that the targets are about, and decisions alone."""
 
 _REFRESH_EVERY = 0.2
 # Columns of a table that goes to a file.
@@ -88,7 +100,9 @@ class _Bar:
             await asyncio.sleep(_REFRESH_EVERY)
 
 
-async def _run(options: argparse.Namespace, contenders: Sequence[Contender]) -> list[Figure]:
+async def _run(
+    options: argparse.Namespace, contenders: Sequence[Contender]
+) -> tuple[list[Figure], list[Verdict], Profile | None]:
     # A service under measure is in a session of its own: left alone, it would outlive this program.
     task = asyncio.current_task()
     assert task is not None
@@ -107,12 +121,15 @@ async def _run(options: argparse.Namespace, contenders: Sequence[Contender]) -> 
         )
         console = Console(stderr=True)
         with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
-            bar = _Bar(progress, expected(contenders, bench))
+            extra = 2 * bench.seconds if options.profile else 0
+            bar = _Bar(progress, expected(contenders, bench) + extra)
             figures = await measure(contenders, bench, bar)
+            seen = await profile(bench, bar) if options.profile else None
+    verdicts = judged(figures)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    found = msgspec.json.encode(document(figures, bench))
+    found = msgspec.json.encode(document(figures, verdicts, seen, bench))
     options.json.write_bytes(msgspec.json.format(found, indent=2) + b"\n")
-    return figures
+    return figures, verdicts, seen
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -122,10 +139,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Speeds, measured in turns on this machine. Without a name: all of them.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
-    parser.add_argument("--seconds", type=float, default=10, help="of each turn (10)")
+    parser.add_argument("--seconds", type=float, default=6, help="of each turn (6)")
     parser.add_argument("--warmup", type=float, default=2, help="seconds before each turn (2)")
     parser.add_argument("--rounds", type=int, default=3, help="turns that each takes (3)")
     parser.add_argument("--connections", type=int, default=64, help="clients at once (64)")
+    parser.add_argument("--profile", action="store_true", help="where the product's time goes; alone, nothing else")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
@@ -145,22 +163,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure what is named. Returns the exit code."""
     options = _options(argv)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    units = {GROUPS.get(name) for name in options.names}
-    wanted = [each for each in CONTENDERS if not options.names or each.name in options.names or each.unit in units]
+    named = {each for name in options.names for each in GROUPS.get(name, (name,))}
+    everything = not options.names and not options.profile
+    wanted = [each for each in CONTENDERS if everything or each.name in named]
     if (cores := os.cpu_count() or 1) != 2:
         console.print(f"These targets are stated for two cores; this machine has {cores}.")
     if (busy := os.getloadavg()[0]) > _QUIET:
         console.print(f"This machine is busy (load {busy:.1f}): wait for quiet, or trust ratios only.")
+    # What migrations tell is no figure.
+    log.configure("console", "warning")
     try:
-        figures = asyncio.run(_run(options, wanted))
+        figures, verdicts, seen = asyncio.run(_run(options, wanted))
     except ProgramError as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     print_figures(console, figures)
+    print_gates(console, verdicts)
+    if seen:
+        print_profile(console, seen)
     console.print(f"{options.json}", style="dim", highlight=False)
-    return int(any(figure.failure for figure in figures))
+    return int(missed(verdicts) or any(figure.failure for figure in figures))
 
 
 if __name__ == "__main__":

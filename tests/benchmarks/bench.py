@@ -3,11 +3,11 @@
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import load
+from . import cpu, load
 from .database import Server, settle
 from .process import ROOT, ProgramError
 from .stage import Stage
@@ -15,8 +15,8 @@ from .stage import Stage
 # Seconds for which each setting of a rival is tried before the turns, and warmed up for it; each is
 # tried more than once, and its best counts: what disturbs a trial only ever makes it slower.
 _TRIALS = 2
-_TRIAL = 3.0
-_TRIAL_WARMUP = 1.5
+_TRIAL = 2.0
+_TRIAL_WARMUP = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Bench:
 
     server: Server
     stage: Stage
-    seconds: float = 10.0
+    seconds: float = 6.0
     warmup: float = 2.0
     rounds: int = 3
     connections: int = 64
@@ -40,6 +40,9 @@ class Sample:
     rate: float
     p50: float | None = None
     p99: float | None = None
+    # Cores that were busy for Postgres, and for all that was started here: service, client, rival.
+    postgres: float | None = None
+    others: float | None = None
     # What a reader must know of this turn: refusals, the client's share of a core.
     notes: Mapping[str, object] = field(default_factory=dict)
 
@@ -171,7 +174,11 @@ async def _turn(
         contender.ready(bench, setting) as measure_once,
     ):
         await settle(bench.server)
-        return await measure_once(warmup, seconds)
+        async with cpu.watching(bench.server.postmaster, warmup, seconds) as cores:
+            sample = await measure_once(warmup, seconds)
+        if cores.postgres is None or cores.others is None:
+            return sample
+        return replace(sample, postgres=cores.postgres, others=cores.others)
 
 
 def over_http(bench: Bench, port: int, script: str, arguments: Mapping[str, Any]) -> Measure:

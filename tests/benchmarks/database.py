@@ -11,6 +11,7 @@ import asyncpg
 
 from service.postgres import PostgresError, ensure
 
+from . import cpu
 from .process import ProgramError
 
 # Without these a commit is a promise and no fact, and every figure here counts commits.
@@ -25,6 +26,8 @@ class Server:
     url: str
     version: str
     settings: dict[str, str]
+    # Its first process, where it runs on this machine.
+    postmaster: int | None = None
 
 
 @asynccontextmanager
@@ -64,7 +67,7 @@ async def server(url: str | None, cache: Path) -> AsyncIterator[Server]:
             raise ProgramError(f"this Postgres has {', '.join(careless)} not on: nothing to compare")
         if not may_create:
             raise ProgramError("the database's role may not create the scratch databases it takes")
-        yield Server(url, version, settings)
+        yield Server(url, version, settings, await cpu.postmaster(url))
 
 
 @asynccontextmanager

@@ -15,13 +15,8 @@ import msgspec
 
 from .load import Aside, Conversation, Reply, request
 
-PEOPLE = {
-    **{"abe": 0, "ada": 0, "ann": 0, "art": 0},
-    **{"lee": 1, "liz": 1, "lou": 1},
-    **{"mia": 2, "mo": 2},
-    **{"dan": 3, "dot": 3},
-    **{"vic": 4},
-}
+_AT_LEVEL = (("abe", "ada", "ann", "art"), ("lee", "liz", "lou"), ("mia", "mo"), ("dan", "dot"), ("vic",))
+PEOPLE = {name: level for level, names in enumerate(_AT_LEVEL) for name in names}
 """The roster: who is on duty, and at which level."""
 PRINCIPALS = {
     "root": "admin",
@@ -75,12 +70,10 @@ def settle(connection: int, connections: int, rng: random.Random, *, keys: Mappi
         _well((yield request("PUT", f"/v1/customers/{customer}", _encode(facts), headers)))
 
 
-def fill(
-    connection: int, connections: int, rng: random.Random, *, keys: Mapping[str, str], count: int
-) -> Conversation:
+def fill(connection: int, connections: int, rng: random.Random, *, keys: Mapping[str, str], count: int) -> Conversation:
     """This connection's share of `count` escalations that were begun and stay live."""
     for _ in range(connection, count, connections):
-        life, calls = _life(connection, rng, keys), rng.randint(*_LEFT_AFTER)
+        life, calls = _life(f"A-{connection:04}", rng, keys), rng.randint(*_LEFT_AFTER)
         say = next(life)
         for _ in range(calls):
             say = life.send((yield say))
@@ -92,12 +85,12 @@ def lives(
     """One life after the other, each of a ticket of its own; `most`: no more than so many."""
     lived = 0
     while most is None or lived < most:
-        yield from _life(connection, rng, keys)
+        yield from _life(f"B-{connection:04}", rng, keys)
         lived += 1
 
 
-def _life(connection: int, rng: random.Random, keys: Mapping[str, str]) -> Life:
-    ticket = f"B-{connection:04}-{rng.getrandbits(64):016x}"
+def _life(prefix: str, rng: random.Random, keys: Mapping[str, str]) -> Life:
+    ticket = f"{prefix}-{rng.getrandbits(64):016x}"
     n = rng.randrange(len(CUSTOMERS))
     facts = {**_FACTS, "customer_id": CUSTOMERS[n]}
     said = 0

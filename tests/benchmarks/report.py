@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .bench import Bench, Figure
+from .gates import Verdict
+from .profile import Profile
 
 # What the others are put beside: the first of these that was measured.
 _BASELINES = ("ours", "decide", "ceiling", "statemachine")
@@ -33,6 +35,8 @@ def _print_unit(console: Console, unit: str, figures: Sequence[Figure]) -> None:
         "p50 ms": lambda figure: _milliseconds([sample.p50 for sample in figure.samples]),
         "p99 ms": lambda figure: _milliseconds([sample.p99 for sample in figure.samples]),
         "client": _client,
+        "cores": _cores,
+        "CPU µs": _processor,
     }
     if baseline:
         columns[f"{baseline.name} is"] = lambda figure: _times(baseline, figure)
@@ -60,7 +64,9 @@ def _print_unit(console: Console, unit: str, figures: Sequence[Figure]) -> None:
     console.print()
 
 
-def document(figures: Sequence[Figure], bench: Bench) -> dict[str, Any]:
+def document(
+    figures: Sequence[Figure], verdicts: Sequence[Verdict], seen: Profile | None, bench: Bench
+) -> dict[str, Any]:
     """Everything that was seen, and what one must know to compare it."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,6 +82,8 @@ def document(figures: Sequence[Figure], bench: Bench) -> dict[str, Any]:
             "connections": bench.connections,
             "seed": bench.seed,
         },
+        "targets": [verdict.document() for verdict in verdicts],
+        "profile": seen,
         "figures": [{"rate": figure.rate, **_fields(figure)} for figure in figures],
     }
 
@@ -110,6 +118,19 @@ def _client(figure: Figure) -> str:
     seen = [sample.notes.get("client_cpu") for sample in figure.samples]
     shares = [share for share in seen if isinstance(share, float)]
     return f"{statistics.median(shares):.0%}" if shares else ""
+
+
+def _cores(figure: Figure) -> str:
+    """How many Postgres kept busy, and how many all else."""
+    seen = [(each.postgres, each.others) for each in figure.samples]
+    pairs = [(postgres, others) for postgres, others in seen if postgres is not None and others is not None]
+    return " + ".join(f"{statistics.median(side):.2f}" for side in zip(*pairs, strict=True))
+
+
+def _processor(figure: Figure) -> str:
+    """Processor time for each, of everybody together: what hardly changes when others are at work as well."""
+    each = [(s.postgres + s.others) / s.rate * 1e6 for s in figure.samples if s.postgres and s.others and s.rate]
+    return f"{statistics.median(each):,.0f}" if each else ""
 
 
 def _times(baseline: Figure, figure: Figure) -> str:

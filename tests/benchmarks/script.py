@@ -7,13 +7,13 @@ that takes them, which also answers the next step's small arguments, so that no 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sql
 
 from .lives import CUSTOMERS, TIERS
-from .record import FIRST_SEQ, Argument, Call, Form, Step, as_text, form
+from .record import FIRST_SEQ, Call, Form, Step, as_text, form
 
 _NAMES = {text: name.partition(".")[2] for name, text in sql.queries().items()}
 _COMMENT = re.compile(r"^--[^\n]*\n", re.MULTILINE)
@@ -34,7 +34,7 @@ class Script:
 
     tables: str
     text: str
-    # The same without the write, once without and once with its documents being made: what that costs.
+    # The same without the write, once without and once with documents and arguments being made: what that costs.
     without: str
     documents: str
     defines: dict[str, str]
@@ -81,9 +81,8 @@ def script(steps: Sequence[Step]) -> Script:
         body += [statement] if len(at) == len(steps) else [f"\\if {some}", statement, "\\endif"]
     before = [each for each, text in zip(body, body, strict=True) if "INSERT INTO history" not in text]
     made = _documents(large, small, draws)
-    lengths = " + ".join(f"length({slot.name})" for slot in large)
-    picked = ", ".join(slot.name for slot in small)
-    only_made = f"WITH {made} SELECT {lengths} AS made, {picked} FROM doc \\gset"
+    lengths = " + ".join(f"length({slot.name})" for slot in [*large, *small])
+    only_made = f"WITH {made} SELECT {lengths} AS made FROM doc \\gset"
     return Script(
         tables=_tables(steps, small, large),
         text="\n".join([*begins, *body, ""]),
@@ -157,7 +156,7 @@ def _tables(steps: Sequence[Step], small: Sequence[_Slot], large: Sequence[_Slot
     return "\n".join([*lines, "VACUUM (ANALYZE) life, life_begins;"])
 
 
-def _new_life(small: Sequence[_Slot], fixed: dict[str, str | None]) -> str:
+def _new_life(small: Sequence[_Slot], fixed: Mapping[str, str | None]) -> str:
     drawn = [f"drawn.{name}" for name in _LIFE]
     picked = [
         *drawn,
@@ -177,9 +176,7 @@ def _documents(large: Sequence[_Slot], small: Sequence[_Slot], draws: int) -> st
     return f"doc AS MATERIALIZED (SELECT {', '.join(made)} FROM {source} WHERE life.step = :step)"
 
 
-def _statement(
-    text: str, slots: Sequence[_Slot], large: Sequence[_Slot], small: Sequence[_Slot], draws: int
-) -> str:
+def _statement(text: str, slots: Sequence[_Slot], large: Sequence[_Slot], small: Sequence[_Slot], draws: int) -> str:
     """The statement's own text, its parameters the client's variables or documents that are made in it."""
     by_position = {slot.position: slot for slot in slots}
 

@@ -14,7 +14,6 @@ of those has the whole of Python beside it on the same two cores. Unfair to the 
     python -m tests.benchmarks.setwise < PLAN       the process that measures
 """
 
-import asyncio
 import random
 import sys
 import time
@@ -158,7 +157,7 @@ async def _measure(plan: Plan) -> Sample:
     ]
     draws = max(map(len, seqs))
     order = [call.text for call in max(plan.steps, key=lambda step: len(step.calls)).calls]
-    places = [_Lives(n, forms, random.Random(f"{plan.seed}/{n}")) for n in range(BATCH)]
+    places = [_Lives(n, forms, random.Random(f"sets/{plan.seed}/{n}")) for n in range(BATCH)]
     numbers = iter(range(1_000_000_000, 2_000_000_000))
     connection = await database.open_connection(plan.url)
 

@@ -22,6 +22,8 @@ from .process import output_of
 from .rivals.environment import APPS, python_of
 
 _OVERHEAD = 30.0
+MOST = 2.0
+"""Seconds of a turn, at most: nothing is waited for, and so little varies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class StateMachine:
         python = await python_of("statemachine", bench.cache)
 
         async def measure(warmup: float, seconds: float) -> Sample:
+            warmup, seconds = min(warmup, MOST), min(seconds, MOST)
             program = APPS / "statemachine_decide.py"
             answer = await output_of(
                 [python, program, self.how, str(warmup), str(seconds)],

@@ -43,7 +43,9 @@ class Rows(Struct, frozen=True):
     def a_call(self) -> dict[str, float]:
         """Rows a counted call wrote, on average."""
         calls = max(1, self.calls)
-        found: dict[str, Any] = {name: getattr(self, name) / calls for name in ("history", "outbox", "texts", "answers")}
+        found: dict[str, Any] = {
+            name: getattr(self, name) / calls for name in ("history", "outbox", "texts", "answers")
+        }
         found["timer_writes"] = self.timers / max(1, self.seen) * found["history"]
         return {name: round(value, 2) for name, value in found.items()}
 

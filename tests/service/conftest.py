@@ -28,9 +28,10 @@ import pytest
 import pytest_asyncio
 import structlog
 from aiohttp import web
+from yarl import URL
 
 from machines.values import ROLE_LEVEL
-from service import auth
+from service import auth, verify
 from service.app import build
 from service.config import Settings
 from service.problems import CODES
@@ -134,8 +135,8 @@ class Service:
             sent["Authorization"] = f"Bearer {self.keys[who]}"
         if raw is None and body is not NOTHING:
             raw = msgspec.json.encode(body)
-        url = self.base + path
-        async with self.session.request(method, yarl_raw(url), data=raw, headers=sent, allow_redirects=False) as told:
+        url = URL(self.base + path, encoded=True)  # as it is written: tests say what is escaped
+        async with self.session.request(method, url, data=raw, headers=sent, allow_redirects=False) as told:
             return Answer(told.status, told.headers.copy(), await told.read())
 
     async def act(self, who: str, escalation: str, trigger: str, /, *, dry_run: bool = False, **fields: Any) -> Answer:
@@ -179,13 +180,6 @@ class Service:
         )
 
 
-def yarl_raw(url: str) -> Any:
-    """The URL as it is written: tests say what is escaped."""
-    from yarl import URL
-
-    return URL(url, encoded=True)
-
-
 @asynccontextmanager
 async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
     """A service on this migrated database, with its cast."""
@@ -217,9 +211,10 @@ async def _settle(service: Service) -> None:
 
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[Service]:
-    """A service of this test's own."""
+    """A service of this test's own. Whatever was done to it, the verifier must find nothing in its database."""
     async with running(database_url) as service:
         yield service
+        assert await verify.run(database_url) == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -231,6 +226,7 @@ async def shared_service(postgres_url: str, template: str) -> AsyncIterator[Serv
         await owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         async with running(f"{postgres_url.rpartition('/')[0]}/{name}") as service:
             yield service
+            assert await verify.run(service.database_url) == []
         await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await owner.close()

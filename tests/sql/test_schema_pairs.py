@@ -90,14 +90,14 @@ def _columns_of(kind: Any) -> tuple[str, ...]:
     if origin is Literal or (isinstance(kind, type) and issubclass(kind, str)):
         return ("text", "uuid")
     if origin is tuple and get_args(kind)[0] is str:
-        return ("text[]",)
+        return ("text[]", "json")
     if kind is bool:
         return ("boolean",)
     if kind is int:
         return ("smallint", "integer", "bigint")
     if kind is datetime:
         return ("timestamp with time zone",)
-    return ("jsonb",)
+    return ("json", "jsonb")
 
 
 WORDS: list[tuple[str, str, set[str]]] = [

@@ -109,7 +109,8 @@ CHANGES = {
     "a timer moved": ("UPDATE timer SET due_at = due_at + interval '1 microsecond' WHERE ticket_id = 'T-2'", "V6"),
     "a timer of nothing": ("INSERT INTO timer VALUES ('T-3', 'respond', now())", "V6"),
     "a timer of another kind": ("UPDATE timer SET kind = 'engage' WHERE ticket_id = 'T-1'", "V6"),
-    "a word in a text": ("UPDATE said SET text = jsonb_set(text, '{detail}', '\"1000\"') WHERE text ? 'detail'", "V4"),
+    "a word in a text": ("UPDATE said SET text = jsonb_set(text::jsonb, '{detail}', '\"1000\"')"
+                         " WHERE text::jsonb ? 'detail'", "V4"),
     "a salt": ("UPDATE said SET salt = repeat('0', 32)", "V4"),
     "two rows swapped": (f"UPDATE history SET version = 0 WHERE escalation_id = {T1} AND version = 4; "
                          f"UPDATE history SET version = 4 WHERE escalation_id = {T1} AND version = 5; "
@@ -133,7 +134,7 @@ OTHER: dict[str, Callable[[str], str]] = {
     "integer": lambda name: f"coalesce({name}, 0) + 1",
     "bigint": lambda name: f"{name} + 1000000",
     "smallint": lambda name: f"coalesce({name}, 1) % 4 + 1",
-    "jsonb": lambda name: f"jsonb_set({name}, '{{tampered}}', '1')",
+    "json": lambda name: f"coalesce({name}::jsonb, '{{}}') || '[\"tampered\"]'",
     "text[]": lambda name: f"{name} || '{{tampered}}'",
     "timestamp with time zone": lambda name: f"coalesce({name}, now()) + interval '1 microsecond'",
 }
@@ -176,10 +177,10 @@ async def test_every_column_of_a_history_row_is_under_its_hash(scene: Town):
 async def test_every_column_of_an_escalation_is_the_fold_of_its_history(scene: Town):
     assert (await columns(scene.db, "escalation")).keys() == set(Escalation.__struct_fields__)
     others = {
-        "situations": "situations || situations",
+        "situations": "situations::jsonb || situations::jsonb",
         "acts": "'[]'",
         "steps": """'{"document_lessons": {"done_at": "2026-01-05T09:00:00Z", "by": "dan"}}'""",
-        "handoff": "jsonb_set(handoff, '{to}', '\"vic\"')",
+        "handoff": "jsonb_set(handoff::jsonb, '{to}', '\"vic\"')",
     }
     assert await unseen(scene, "escalation", {"V3"}, "ticket_id = 'T-1'", others) == []
 
@@ -249,7 +250,7 @@ async def test_an_accept_without_a_brief_by_another_is_found_in_a_chain_that_is_
 
     await rewrite(scene, "T-1", 3, unbriefed)
     await scene.db.execute(
-        "UPDATE escalation SET handoff = jsonb_set(handoff, '{brief}', $1) WHERE ticket_id = 'T-1'",
+        "UPDATE escalation SET handoff = jsonb_set(handoff::jsonb, '{brief}', $1) WHERE ticket_id = 'T-1'",
         msgspec.json.encode(forged).decode(),
     )
     assert await claims(scene) == ["V7"]

@@ -59,12 +59,14 @@ async def test_a_strange_id_takes_no_transition(shared_service: Service, what: s
 
 @pytest.mark.parametrize("what", BAD_IDS)
 async def test_a_strange_id_names_a_ticket_or_nothing(shared_service: Service, what: str) -> None:
-    answer = await shared_service.call("desk", "PUT", f"/v1/tickets/{BAD_IDS[what]}", FACTS)
+    path = f"/v1/tickets/new-{BAD_IDS[what]}"
+    answer = await shared_service.call("desk", "PUT", path, FACTS)
     if answer.status == 404:
         answer.problem(404, "not_found")
     else:
         assert answer.ok()["ticket"]["id"]
-        (await shared_service.call("ann", "GET", f"/v1/tickets/{BAD_IDS[what]}")).ok()
+        (await shared_service.call("ann", "GET", path)).ok()
+        assert what not in ("NUL", "NUL in the middle", "201 characters", "10,000 characters", "a newline")
 
 
 @pytest.mark.parametrize("which", ["nobody", "T-1", "1", NOWHERE[:-1], NOWHERE + "0", NOWHERE.replace("-", "")])

@@ -111,6 +111,7 @@ def test_the_document_tells_every_answer(town: Town, label: str, mode: Generatio
             session=session,
             headers={"Authorization": f"Bearer {town.keys[who]}"},
             checks=CHECKS,
+            timeout=60,
         )
 
     try:
