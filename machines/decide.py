@@ -91,7 +91,8 @@ def _transition(story: Story, ask: Transition, command: Command) -> Refusal | No
     if e is None:
         return not_found("escalation", ask.escalation_id)
     if ask.if_match is not None and ask.if_match != e.version:
-        message = f"If-Match names version {ask.if_match}; it is at {e.version}. Look again, then decide."
+        seen = f"version {ask.if_match}" if ask.if_match >= 0 else "no version of it"
+        message = f"If-Match names {seen}; it is at {e.version}. Look again, then decide."
         return Refusal(412, "stale_version", message, escalation=e)
     if command.problems:
         return structs.replace(invalid(*command.problems), escalation=e)

@@ -36,13 +36,18 @@ async def connect(
     statement_timeout: float = 5.0,
     application_name: str = "escalation-matrix",
 ) -> asyncpg.Pool:
-    """A pool of connections that act as `role`; `statement_timeout` in seconds, 0 for none."""
+    """A pool of connections that act as `role`; `statement_timeout` in seconds, 0 for none.
+
+    For reads: filters that were not given are planned away, so each statement is planned with its values.
+    """
+    how = _how(role, statement_timeout, application_name)
+    settings = how["server_settings"] | {"plan_cache_mode": "force_custom_plan"}
     return await asyncpg.create_pool(
         url,
         min_size=min_size,
         max_size=max_size,
         reset=_nothing_to_reset,
-        **_how(role, statement_timeout, application_name),
+        **how | {"server_settings": settings},
     )
 
 

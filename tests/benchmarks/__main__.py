@@ -63,7 +63,7 @@ GROUPS = {
 
 _REFRESH_EVERY = 0.2
 # Columns of a table that goes to a file.
-_WIDTH = 140
+_WIDTH = 160
 # Processes that ran or waited to run in the last minute, above which others are at work here.
 _QUIET = 0.7
 
@@ -117,6 +117,7 @@ async def _run(
             rounds=options.rounds,
             connections=options.connections,
             seed=options.seed,
+            verify=options.verify,
             cache=options.cache,
         )
         console = Console(stderr=True)
@@ -144,6 +145,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="turns that each takes (3)")
     parser.add_argument("--connections", type=int, default=64, help="clients at once (64)")
     parser.add_argument("--profile", action="store_true", help="where the product's time goes; alone, nothing else")
+    parser.add_argument("--verify", action="store_true", help="let the verifier look at what the product wrote")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")

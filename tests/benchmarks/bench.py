@@ -30,6 +30,8 @@ class Bench:
     rounds: int = 3
     connections: int = 64
     seed: int = 1
+    # Whether the product's verifier looks at what the product's turns left.
+    verify: bool = False
     cache: Path = ROOT / ".bench"
 
 

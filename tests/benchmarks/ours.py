@@ -4,7 +4,8 @@ Measured: acknowledged calls a second that wrote at least one row of history, fr
 through escalations of their own (`lives.py`), and the latency of those calls. Each went through authentication,
 validation, guards and the state machine; its history with hash, timers, messages and stored answer were committed,
 with `synchronous_commit` on, before the reply. The service runs as `escalation-matrix serve` starts it, with its log
-written as JSON to a file; the database is a copy of the stage (`stage.py`). A single refusal fails the run.
+written as JSON to a file; the database is a copy of the stage (`stage.py`). A single refusal fails the run, and with
+`--verify` so does anything that the product's verifier finds afterwards.
 
 Fair: nothing is left out that the product does for a caller. Unfair to the product: the one call of a life in 17
 that writes no history (the first report of a ticket) is asked, and not counted; the load generator takes its share
@@ -16,10 +17,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from service import verify
+
 from .bench import Bench, Measure, Sample, over_http
 from .process import ProgramError
 from .stage import service
-from .tally import Rows, written
+from .tally import written
 
 SCRIPT = "tests.benchmarks.lives:lives"
 
@@ -46,7 +49,9 @@ class Ours:
                 sample = await measure(warmup, seconds)
                 if sample.notes["refused"] or sample.notes["broken"]:
                     raise ProgramError(f"not every call was answered 2xx: {dict(sample.notes)}")
-                rows: Rows = (await written(made.url)) - before
+                rows = await written(made.url) - before
+                if bench.verify and (findings := await verify.run(made.url)):
+                    raise ProgramError(f"the verifier found {len(findings)} rows that are wrong, first {findings[0]}")
                 return replace(sample, notes={**sample.notes, "a_call_writes": rows.a_call()})
 
             yield measure_once

@@ -34,7 +34,7 @@ class Result:
     """Transactions a second, and latencies in milliseconds."""
 
     tps: float
-    mean: float
+    p10: float
     p50: float
     p99: float
 
@@ -116,4 +116,4 @@ def _read(folder: Path, warmup: float, seconds: float) -> Result:
     seen = sorted(latency for end, latency in zip(ends, took, strict=True) if begin <= end < begin + seconds)
     if not seen:
         raise ProgramError("pgbench ended no transaction in the measured time")
-    return Result(len(seen) / seconds, sum(seen) / len(seen), seen[len(seen) // 2], seen[len(seen) * 99 // 100])
+    return Result(len(seen) / seconds, *(seen[len(seen) * each // 100] for each in (10, 50, 99)))

@@ -34,8 +34,8 @@ class Script:
 
     tables: str
     text: str
-    # The same without the write, once without and once with documents and arguments being made: what that costs.
-    without: str
+    # One statement each time, which makes a step's documents and arguments, and one that makes nothing.
+    nothing: str
     documents: str
     defines: dict[str, str]
 
@@ -79,15 +79,14 @@ def script(steps: Sequence[Step]) -> Script:
         statement = _statement(text, slots[text], large, small, draws)
         some = " or ".join(f":step = {n}" for n in at)
         body += [statement] if len(at) == len(steps) else [f"\\if {some}", statement, "\\endif"]
-    before = [each for each, text in zip(body, body, strict=True) if "INSERT INTO history" not in text]
     made = _documents(large, small, draws)
     lengths = " + ".join(f"length({slot.name})" for slot in [*large, *small])
     only_made = f"WITH {made} SELECT {lengths} AS made FROM doc \\gset"
     return Script(
         tables=_tables(steps, small, large),
         text="\n".join([*begins, *body, ""]),
-        without="\n".join([*begins, *before[:-1], "SELECT 1 AS made \\gset", before[-1], ""]),
-        documents="\n".join([*begins, *before[:-1], only_made, before[-1], ""]),
+        nothing="\n".join([*begins, "SELECT 1 AS made \\gset", ""]),
+        documents="\n".join([*begins, only_made, ""]),
         defines={"step": str(len(steps) - 1)},
     )
 

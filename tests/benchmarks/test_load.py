@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.benchmarks.load import Conversation, Outcome, Plan, Reply, request, run
+from tests.benchmarks.load import Aside, Conversation, Outcome, Plan, Reply, request, run
 from tests.benchmarks.process import ProgramError
 
 Answer = Callable[[bytes], bytes]
@@ -51,10 +51,10 @@ def reply(status: int, body: bytes, *headers: bytes) -> bytes:
     return b"\r\n".join(lines) + body
 
 
-async def load(port: int, connections: int = 2, seconds: float = 0.3) -> Outcome:
+async def load(port: int, connections: int = 2, seconds: float = 0.3, script: str = "alternating") -> Outcome:
     plan = Plan(
         port=port,
-        script="tests.benchmarks.test_load:alternating",
+        script=f"tests.benchmarks.test_load:{script}",
         connections=connections,
         warmup=0,
         seconds=seconds,
@@ -111,6 +111,23 @@ async def test_refusals_are_counted_but_not_as_accepted() -> None:
     assert set(outcome.statuses) == {"201", "409"}
     assert outcome.refused == {"409": outcome.statuses["409"]}
     assert outcome.accepted == pytest.approx(outcome.statuses["201"] / outcome.seconds)
+
+
+def with_asides(connection: int, connections: int, rng: random.Random) -> Conversation:
+    """Every other request is said aside."""
+    while True:
+        yield Aside(request("POST", "/", b"aside"))
+        yield request("POST", "/", b"counted")
+
+
+async def test_what_is_said_aside_is_not_counted_unless_it_is_refused() -> None:
+    async with answering(lambda body: reply(200 if body == b"aside" else 201, b"x")) as port:
+        outcome = await load(port, script="with_asides")
+    assert set(outcome.statuses) == {"201"}
+    assert outcome.aside == pytest.approx(outcome.statuses["201"], abs=4)
+    async with answering(lambda body: reply(503 if body == b"aside" else 201, b"x")) as port:
+        outcome = await load(port, script="with_asides")
+    assert outcome.refused["503"] == outcome.aside
 
 
 async def test_a_reply_without_a_length_ends_the_run_with_a_word() -> None:
