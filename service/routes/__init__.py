@@ -3,6 +3,7 @@
 from service.door import Route
 from service.routes import (
     customers,
+    deliveries,
     denials,
     docs,
     escalations,
@@ -25,6 +26,7 @@ def all_routes() -> tuple[Route, ...]:
         *transitions.ROUTES,
         *history.ROUTES,
         *denials.ROUTES,
+        *deliveries.ROUTES,
         *customers.ROUTES,
         *people.ROUTES,
         *policies.ROUTES,

@@ -30,6 +30,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/v1/transitions"): (EVERYBODY, []),
     ("GET", "/v1/history"): (EVERYBODY, None),
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
+    ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
