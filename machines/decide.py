@@ -14,7 +14,7 @@ from machines.case import Facts
 from machines.clock import armed, fire, on_duty_changed
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
-from machines.reports import heard, p1_timer, report
+from machines.reports import heard, report
 from machines.situations import invalid, request
 from machines.story import Story, call, case_of, guards_of, judge, no_such_move
 from machines.values import (
@@ -47,10 +47,7 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
         case Request():
             refused = invalid(*command.problems) if command.problems else request(story, ask, facts.actor)
         case Fire():
-            fire(story, ask)
-            due = p1_timer(story) if ask.kind == "p1" else {}  # the policy may have moved it meanwhile
-            timers = due if due.get("p1") != ask.due_at else {}
-            refused = None
+            timers, refused = fire(story, ask), None
         case Duty():
             on_duty_changed(story, ask)
             refused = None

@@ -339,10 +339,15 @@ class Fire(Struct, frozen=True):
 
 
 class Duty(Struct, frozen=True):
-    """This person came on duty or went off it: an offer to them passes on, one to nobody finds somebody."""
+    """This person came on duty or went off it: an offer to them passes on, one to nobody finds somebody.
+
+    `version`: where the escalation stood when this was seen; if it moved since, this changes nothing, so that two
+    nodes that see the same edge of a shift tell of it once.
+    """
 
     ticket_id: str
     person: str
+    version: int | None = None
 
 
 Ask = Transition | Report | Heard | Request | Fire | Duty

@@ -2,6 +2,7 @@
 
 from service.door import Route
 from service.routes import (
+    clock,
     customers,
     deliveries,
     denials,
@@ -30,6 +31,7 @@ def all_routes() -> tuple[Route, ...]:
         *customers.ROUTES,
         *people.ROUTES,
         *policies.ROUTES,
+        *clock.ROUTES,
         *health.ROUTES,
         *docs.ROUTES,
     )

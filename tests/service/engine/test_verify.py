@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -51,7 +52,7 @@ async def scene(database_url: str) -> AsyncIterator[Town]:
             town.call("dan", three, "de_escalate", criterion="issue_resolved"),
             *(town.call("dan", three, "complete_step", step=step, detail="done") for step in STEPS),
             town.call("dan", three, "close"),
-            town.report("T-4", customer="beta"),
+            town.report("T-4", customer="beta", opened_at=datetime.now(UTC)),
         ],
     )
     assert await verify.run(database_url) == []
