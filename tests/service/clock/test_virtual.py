@@ -117,7 +117,7 @@ async def test_calls_at_once_are_done_one_after_the_other(town: Town):
 
 async def test_the_same_calls_on_two_databases_have_the_same_history(postgres_url: str, template: str):
     """To the last hash: ids, salts, request ids and numbers are those of the run before."""
-    runs = []
+    runs: list[tuple[list[str], list[asyncpg.Record]]] = []
     owner = await asyncpg.connect(postgres_url)
     for number in range(2):
         name = f"test_same_{number}_{id(runs):x}"
@@ -160,7 +160,7 @@ async def _a_day(town: Town) -> None:
 
 
 async def test_another_seed_makes_other_ids(postgres_url: str, template: str):
-    ids = []
+    ids: list[str] = []
     owner = await asyncpg.connect(postgres_url)
     for seed in ("one", "two"):
         name = f"test_seed_{seed}_{id(ids):x}"
