@@ -14,7 +14,7 @@ from machines.case import Facts
 from machines.clock import armed, fire, on_duty_changed
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
-from machines.reports import heard, report
+from machines.reports import heard, p1_timer, report
 from machines.situations import invalid, request
 from machines.story import Story, call, case_of, guards_of, judge, no_such_move
 from machines.values import (
@@ -25,6 +25,7 @@ from machines.values import (
     Failure,
     Fire,
     Heard,
+    Rearm,
     Refusal,
     Report,
     Request,
@@ -48,6 +49,10 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
             refused = invalid(*command.problems) if command.problems else request(story, ask, facts.actor)
         case Fire():
             timers, refused = fire(story, ask), None
+        case Rearm():
+            wanted = p1_timer(story)
+            timers = wanted if wanted.get("p1") != facts.p1_by else {}
+            refused = None
         case Duty():
             on_duty_changed(story, ask)
             refused = None

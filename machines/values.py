@@ -350,7 +350,13 @@ class Duty(Struct, frozen=True):
     version: int | None = None
 
 
-Ask = Transition | Report | Heard | Request | Fire | Duty
+class Rearm(Struct, frozen=True):
+    """The customer of this ticket is of another tier: what has not begun yet may be due at another instant."""
+
+    ticket_id: str
+
+
+Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm
 
 
 class FieldProblem(Struct, frozen=True):

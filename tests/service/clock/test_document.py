@@ -73,6 +73,25 @@ async def test_p1_counts_from_when_it_became_one_and_a_lowered_priority_stops_no
 
 
 @pytest.mark.parametrize(
+    ("since", "to", "due"),
+    [
+        ("starter", "enterprise", 4),
+        ("professional", "starter", None),
+        ("enterprise", "professional", 8),
+        ("professional", "enterprise", 5),
+    ],
+)
+async def test_a_p1_that_waits_goes_by_the_tier_of_then(town: Town, since: str, to: str, due: int | None):
+    await town.report("T-1", since, priority="p1")
+    await town.at(START + (3 if due != 5 else 5) * HOUR)
+    customer = {"name": "Acme", "tier": to}
+    (await town.service.call("root", "PUT", f"/v1/customers/{CUSTOMER[since]}", customer)).ok()
+    await town.at(START + DAY)
+    e = await town.ticket("T-1")
+    assert (e and e["opened_at"]) == (due and text(START + due * HOUR))
+
+
+@pytest.mark.parametrize(
     ("tier", "level", "within"), [("enterprise", 2, HOUR), ("professional", 1, 4 * HOUR), ("starter", 1, None)]
 )
 async def test_customer_request(town: Town, tier: str, level: int, within: timedelta | None):
