@@ -8,6 +8,7 @@ hour, changes nothing. So many are in flight at most, in a lane of their own, th
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 IN_FLIGHT = 256
 """Timers of this node that the engine may have at once: four batches, and a quarter of its queue."""
+SPREADS_OVER = 8
+"""Among how many times as many as it takes a node chooses, once it has seen that others take the same."""
 LOOKS_EVERY, LOOKS_AT_MOST_EVERY = 1.0, 0.02
 """Seconds between two looks: when nothing is due sooner, and when much is."""
 WAITS_AT_MOST = 60.0
@@ -74,6 +77,8 @@ class Timers:
         self._engine, self._pool, self._metrics = engine, pool, metrics
         self._in_flight: set[Due] = set()
         self._room = asyncio.Event()
+        self._crowded = False
+        self._rng = random.Random()  # noqa: S311  # nodes must differ, nothing more
         self._futile: dict[Due, tuple[int, float]] = {}
         self._looked: tuple[float, datetime | None] = (0.0, None)
         self._swept = 0.0
@@ -92,13 +97,15 @@ class Timers:
 
     async def _look(self) -> float:
         """Hand in what is due; how many seconds until the next look."""
-        asked = IN_FLIGHT - len(self._in_flight)
+        room = IN_FLIGHT - len(self._in_flight)
+        asked = room * SPREADS_OVER if self._crowded else room
         read_at = time.monotonic()
         rows = await self._pool.fetch(DUE, self._not_now(read_at), asked)
         due = [row for row in rows if row["due_at"] <= row["now"]]
-        for row in sorted(due, key=lambda row: (row["due_at"], row["ticket_id"], row["kind"])):
+        for row in sorted(self._share(due, room), key=lambda row: (row["due_at"], row["ticket_id"], row["kind"])):
             self._hand_in((row["ticket_id"], row["kind"], row["due_at"]), row["now"], read_at)
-        if len(due) == asked:  # there is more: as soon as half of these are done
+        self._crowded = self._crowded and len(due) > room
+        if len(due) >= room:  # there is more: as soon as half of these are done
             self._room.clear()
             if len(self._in_flight) > IN_FLIGHT // 2:
                 await self._room.wait()
@@ -106,6 +113,18 @@ class Timers:
         ahead = [row for row in rows if row["due_at"] > row["now"]]
         until = (ahead[0]["due_at"] - ahead[0]["now"]).total_seconds() if ahead else LOOKS_EVERY
         return min(LOOKS_EVERY, max(LOOKS_AT_MOST_EVERY, until))
+
+    def _share(self, due: list[asyncpg.Record], room: int) -> list[asyncpg.Record]:
+        """The oldest; where other nodes take those as well, some of the oldest, so that each has its own.
+
+        A ticket is chosen with all its timers, so that they are handed in in their order.
+        """
+        if len(due) <= room:
+            return due
+        tickets = list({row["ticket_id"] for row in due})
+        self._rng.shuffle(tickets)
+        chosen = set(tickets[: max(1, room * len(tickets) // len(due))])
+        return [row for row in due if row["ticket_id"] in chosen][:room]
 
     def _not_now(self, now: float) -> list[str]:
         """What is not to be read: in flight, or tried in vain a moment ago."""
@@ -140,6 +159,7 @@ class Timers:
         """Another node was first, mostly. Whatever else keeps it from firing, it is not tried in a busy loop."""
         tries, _ = self._futile.get(due, (0, 0.0))
         self._metrics.fired_in_vain(due[1])
+        self._crowded = self._crowded or not failed
         wait = min(WAITS_AT_MOST, 2.0 ** (tries - 1)) if tries or failed else 0.0
         self._futile[due] = (tries + 1, time.monotonic() + wait)
 

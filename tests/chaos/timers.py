@@ -37,14 +37,20 @@ AT_ONCE = 64
 REPORTS_A_SECOND = 250
 """How fast tickets are reported at least: so long before the instant the reports begin."""
 FREE_WITHIN = 10.0
-"""Seconds within which the others have done what a stopped node held."""
+"""Seconds within which whatever a stopped node held is free."""
 DRAINED_WITHIN = 300.0
+HELD = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start < $1"
+    " AND state LIKE 'idle in transaction%'"
+)
+"""Transactions that were open when a node was stopped, and are not being worked at."""
 LEFT = "SELECT count(*) FROM timer WHERE kind = 'engage'"
 
 
 @dataclass
 class Race:
-    """What a race came to. `stopped_for`: seconds; `left_when_stopped`: timers that had not fired then."""
+    """What a race came to. `stopped_for`: seconds; `left_when_stopped`: timers that had not fired then.
+    `freed_after`: seconds until no transaction of then was open any more."""
 
     timers: int
     nodes: int
@@ -75,8 +81,8 @@ class Race:
         table.add_row("fired twice", str(self.fired_twice), f"{self.in_vain} were handed in by another node as well")
         table.add_row("never, or early", f"{self.never_fired}, {self.early}", "")
         if self.freed_after is not None:
-            why = f"while one node stood still for {self.stopped_for:.0f} s, {self.left_when_stopped} before it did"
-            table.add_row("drained after", f"{self.freed_after:.1f} s", why)
+            why = f"of {FREE_WITHIN:.0f}; one node stood still for {self.stopped_for:.0f} s"
+            table.add_row("rows free after", f"{self.freed_after:.1f} s", f"{why}, {self.left_when_stopped} were left")
         table.add_row("findings", str(len(self.findings)), "V3 to V7")
         return table
 
@@ -103,7 +109,7 @@ async def race(timers: int, nodes: int, seed: int, stop: float, directory: Path)
         if stop:
             await _stop_one(rng.choice(services), rng, db, stop, told)
         await _drained(db, began)
-        told.seconds = told.freed_after if told.freed_after is not None else time.monotonic() - began
+        told.seconds = told.seconds or time.monotonic() - began
         told.in_vain = sum([await _in_vain(service, keys["desk"]) for service in services])
         await _count(db, due, told)
         told.findings = [f"{f.claim} {f.where}: {f.what}" for f in await verify.run(postgres.url)]
@@ -133,10 +139,14 @@ async def _stop_one(service: Service, rng: random.Random, db: asyncpg.Connection
     service.signal(signal.SIGSTOP)
     stopped = time.monotonic()
     try:
+        instant = await db.fetchval("SELECT clock_timestamp()")
         told.left_when_stopped = await db.fetchval(LEFT)
-        await _drained(db, began)
+        while await db.fetchval(HELD, instant):
+            await asyncio.sleep(0.05)
         told.freed_after = time.monotonic() - stopped
-        await asyncio.sleep(max(0.0, stop - told.freed_after))
+        await _drained(db, began)
+        told.seconds = time.monotonic() - began
+        await asyncio.sleep(max(0.0, stop - (time.monotonic() - stopped)))
         told.stopped_for = time.monotonic() - stopped
     finally:
         service.signal(signal.SIGCONT)
