@@ -6,23 +6,26 @@ who may (relation, authority, reach, channel) and must name who could; guards wi
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from machines.matrix import Policy
 from machines.values import (
     LEVEL_ROLE,
     Actor,
     BriefText,
+    Command,
     Contact,
     Customer,
     Escalation,
     Failure,
+    Heard,
     Person,
     State,
     Ticket,
@@ -47,12 +50,50 @@ class Mint:
         """128 bits, in hex."""
         return self.draw(16).hex()
 
+    def for_command(self, number: int) -> Mint:
+        """What mints for one command; `number` was drawn for it, and for no other ever."""
+        return self
+
+    def named(self, command: Command) -> Command:
+        """The command under the id by which it will be found again."""
+        return command
+
+
+class SeededMint(Mint):
+    """For replays, on the virtual clock: all that a command mints follows from a seed and from its number.
+
+    The numbers are those of history's sequence, so a service that is started again goes on where it was.
+    """
+
+    def __init__(self, seed: bytes, number: int = 0) -> None:
+        self._seed, self._number, self._drawn = seed, number, 0
+        super().__init__(self._next)
+
+    def _next(self, size: int) -> bytes:
+        self._drawn += 1
+        return hmac.digest(self._seed, f"{self._number}/{self._drawn}".encode(), "sha256")[:size]
+
+    def for_command(self, number: int) -> Mint:
+        """Another stream for each number."""
+        return SeededMint(self._seed, number)
+
+    def named(self, command: Command) -> Command:
+        """Its id, and that of a contact, are minted too: history tells of both."""
+        ask = command.ask
+        if isinstance(ask, Heard):
+            ask = replace(ask, id=self._uuid())
+        return replace(command, id=self._uuid(), ask=ask)
+
+    def _uuid(self) -> str:
+        drawn = self.draw(16).hex()
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
+
 
 class Facts(Struct):
     """What is known when a command is decided, read under the ticket's lock.
 
     `roster` holds the active people, `contacts` those that a command or an escalation names as evidence,
-    `follows` is the newest closed escalation of the ticket.
+    `follows` is the newest closed escalation of the ticket, `p1_by` the instant for which its P1 timer is armed.
     """
 
     actor: Actor
@@ -63,6 +104,7 @@ class Facts(Struct):
     contacts: Mapping[str, Contact] = {}
     follows: str | None = None
     mint: Mint = Mint()
+    p1_by: datetime | None = None
 
 
 class Placement(Struct, frozen=True):

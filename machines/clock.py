@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from machines.reports import p1_due, p1_timer
 from machines.story import Story, clock_does
-from machines.values import Duty, Escalation, Fire, State
+from machines.values import Duty, Escalation, Fire, Handoff, Person, State
 
 
 def armed(e: Escalation | None) -> dict[str, datetime | None]:
@@ -19,16 +21,19 @@ def armed(e: Escalation | None) -> dict[str, datetime | None]:
     return {"engage": e.engage_by, "respond": e.page_by, "update": e.next_update_by}
 
 
-def fire(story: Story, ask: Fire) -> None:
-    """Act on a due timer; where it is no longer armed for that instant, change nothing."""
-    timers = p1_timer(story) if ask.kind == "p1" else armed(story.live)
-    if timers.get(ask.kind) != ask.due_at or ask.due_at > story.now:
-        return
+def fire(story: Story, ask: Fire) -> dict[str, datetime | None]:
+    """Act on a due timer; where it is no longer armed for that instant, change nothing.
+
+    Every row that it makes keeps the instant at which it was due: a late timer is decided at the real now. Answers
+    what becomes of a `p1` timer, which no row of an escalation tells of.
+    """
+    if ask.due_at > story.now:
+        return {}
     if ask.kind == "p1":
-        p1_due(story)
-        return
+        return _fire_p1(story, ask)
     e = story.live
-    assert e is not None
+    if e is None or armed(e)[ask.kind] != ask.due_at:
+        return {}
     match ask.kind:
         case "engage":
             _engage(story, e)
@@ -36,6 +41,23 @@ def fire(story: Story, ask: Fire) -> None:
             _unanswered(story, e)
         case "update":
             clock_does(story, "remind", reason="update_missed", changes={"next_update_by": None})
+    _keep_due(story, ask)
+    return {}
+
+
+def _fire_p1(story: Story, ask: Fire) -> dict[str, datetime | None]:
+    """Policy or tier may have moved it since it was armed: then it is armed anew, and fires in its turn."""
+    if story.facts.p1_by != ask.due_at:
+        return {}
+    if p1_timer(story).get("p1") == ask.due_at:
+        p1_due(story)
+        _keep_due(story, ask)
+    wanted = p1_timer(story)
+    return wanted if wanted.get("p1") != ask.due_at else {}
+
+
+def _keep_due(story: Story, ask: Fire) -> None:
+    story.entries = [replace(entry, detail={**entry.detail, "due_at": ask.due_at}) for entry in story.entries]
 
 
 def _engage(story: Story, e: Escalation) -> None:
@@ -61,13 +83,18 @@ def on_duty_changed(story: Story, ask: Duty) -> None:
     """Off duty: an open offer passes on as a decline would, an owner is reminded to reassign. On duty: an offer to
     nobody finds somebody, at its level or above."""
     e, person = story.live, story.facts.roster.get(ask.person)
-    if e is None:
+    if e is None or ask.version not in (None, e.version):
         return
     off, h = person is None or not person.on_duty, e.handoff
     if h is not None and h.pending:
-        if off and h.to == ask.person:
+        if h.to == ask.person and (off or (person is not None and person.level < h.level)):
             clock_does(story, "decline", reason="went_off_duty")
-        elif not off and h.to is None and person is not None and person.level >= e.level:
+        elif not off and h.to is None and person is not None and _may_take(person, e, h):
             clock_does(story, "decline", reason="came_on_duty")
     if off and e.owner == ask.person:
         clock_does(story, "remind", reason="shift_ended")
+
+
+def _may_take(person: Person, e: Escalation, h: Handoff) -> bool:
+    """Of the level or above; who declined it there is not offered it there again."""
+    return person.level > e.level or (person.level == e.level and person.id not in h.declined)

@@ -25,6 +25,7 @@ from machines.values import (
     Failure,
     Fire,
     Heard,
+    Rearm,
     Refusal,
     Report,
     Request,
@@ -47,9 +48,10 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
         case Request():
             refused = invalid(*command.problems) if command.problems else request(story, ask, facts.actor)
         case Fire():
-            fire(story, ask)
-            due = p1_timer(story) if ask.kind == "p1" else {}  # the policy may have moved it meanwhile
-            timers = due if due.get("p1") != ask.due_at else {}
+            timers, refused = fire(story, ask), None
+        case Rearm():
+            wanted = p1_timer(story)
+            timers = wanted if wanted.get("p1") != facts.p1_by else {}
             refused = None
         case Duty():
             on_duty_changed(story, ask)

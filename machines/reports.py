@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from machines.case import roles_from
+from machines.matrix import Policy
 from machines.situations import Asked, begin, invalid
 from machines.story import Story, clock_does
 from machines.values import (
@@ -29,6 +30,7 @@ from machines.values import (
     Said,
     State,
     Ticket,
+    Tier,
 )
 
 
@@ -45,9 +47,9 @@ def _begin(story: Story, actor: Actor, asked: Asked) -> Refusal | None:
     return begin(story, THE_CLOCK if actor.role == "admin" else actor, asked)
 
 
-def _too_old(story: Story, at: datetime) -> bool:
+def _too_old(policy: Policy, at: datetime) -> bool:
     """`live_since`: what began before it is recorded and opens nothing."""
-    since = story.policy.document.live_since
+    since = policy.document.live_since
     return since is not None and at < since
 
 
@@ -85,7 +87,7 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
     elif live and before.solved and not ticket.solved:
         _reopened(story, live)
     since = ticket.p0_since
-    if since and not ticket.solved and not _too_old(story, since):
+    if since and not ticket.solved and not _too_old(story.policy, since):
         key = f"p0_outage@{since.isoformat()}"
         if key not in ticket.begun and story.policy.cell("p0_outage", facts.customer.tier).level:
             refused = _begin(story, actor, Asked("p0_outage", since, key, detail={"priority": ticket.priority}))
@@ -152,11 +154,16 @@ def p1_timer(story: Story) -> dict[str, datetime | None]:
     ticket, customer = story.facts.ticket, story.facts.customer
     if ticket is None or customer is None:
         return {}
-    cell = story.policy.cell("p1_unresolved", customer.tier)
+    return {"p1": p1_by(ticket, customer.tier, story.policy)}
+
+
+def p1_by(ticket: Ticket, tier: Tier, policy: Policy) -> datetime | None:
+    """When this ticket becomes `p1_unresolved` for a customer of this tier, if it is to."""
+    cell = policy.cell("p1_unresolved", tier)
     if ticket.p1_since is None or ticket.solved or cell.level == 0 or _p1_key(ticket.p1_since) in ticket.begun:
-        return {"p1": None}
+        return None
     due = ticket.p1_since + cell.after
-    return {"p1": None if _too_old(story, due) else due}
+    return None if _too_old(policy, due) else due
 
 
 def p1_due(story: Story) -> None:
@@ -208,7 +215,7 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
         said=text.id if text else None,
     )
     refused_channel: tuple[Failure, ...] = ()
-    if requests and not _too_old(story, at):
+    if requests and not _too_old(story.policy, at):
         name = "security_flag" if ask.channel == "emergency" else "customer_request"
         asked = Asked(name, at, f"{name}@{contact.id}", channel=ask.channel, detail={"contact": contact.id})
         if refused := _begin(story, actor, asked):

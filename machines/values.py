@@ -341,13 +341,24 @@ class Fire(Struct, frozen=True):
 
 
 class Duty(Struct, frozen=True):
-    """This person came on duty or went off it: an offer to them passes on, one to nobody finds somebody."""
+    """This person came on duty or went off it: an offer to them passes on, one to nobody finds somebody.
+
+    `version`: where the escalation stood when this was seen; if it moved since, this changes nothing, so that two
+    nodes that see the same edge of a shift tell of it once.
+    """
 
     ticket_id: str
     person: str
+    version: int | None = None
 
 
-Ask = Transition | Report | Heard | Request | Fire | Duty
+class Rearm(Struct, frozen=True):
+    """The customer of this ticket is of another tier: what has not begun yet may be due at another instant."""
+
+    ticket_id: str
+
+
+Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm
 
 
 class FieldProblem(Struct, frozen=True):

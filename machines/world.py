@@ -58,6 +58,7 @@ class Snapshot(Struct):
     follows: dict[str, str] = {}
     contacts: list[Contact] = []
     texts: dict[str, dict[str, object]] = {}
+    p1_by: dict[str, datetime] = {}
 
 
 class World:
@@ -68,7 +69,7 @@ class World:
         self.texts = snapshot.texts
         self._policies = policies
         self._newest = policies[snapshot.policy_version]
-        self._mint = mint
+        self.mint = mint
         self._principals = {p.key: p for p in snapshot.principals}
         self._people = {p.id: p for p in snapshot.people}
         self._customers = {c.id: c for c in snapshot.customers}
@@ -77,6 +78,7 @@ class World:
         self._live = {e.ticket_id: e.id for e in snapshot.escalations if e.state != State.CLOSED}
         self._follows = snapshot.follows
         self._contacts = {c.id: c for c in snapshot.contacts}
+        self._p1_by: dict[str, datetime | None] = {**snapshot.p1_by}
         self._ended: set[str] = set()
 
     def actor(self, key: str, digest: str, on_behalf_of: str | None) -> Actor | None:
@@ -125,7 +127,8 @@ class World:
             roster=self._people,
             contacts=self._contacts,
             follows=self._follows.get(ticket.id) if ticket else None,
-            mint=self._mint,
+            mint=self.mint,
+            p1_by=self._p1_by.get(ticket.id) if ticket else None,
         )
 
     def policy_of(self, escalation: Escalation | None) -> Policy:
@@ -141,6 +144,8 @@ class World:
         """What was decided is known to the commands after it."""
         if decision.ticket is not None:
             self._tickets[decision.ticket.id] = decision.ticket
+            if "p1" in decision.timers:
+                self._p1_by[decision.ticket.id] = decision.timers["p1"]
         if decision.contact is not None:
             self._contacts[decision.contact.id] = decision.contact
         after = decision.escalation

@@ -177,6 +177,42 @@ def verify() -> None:
 
 
 @app.command
+def replay(
+    file: Path,
+    *,
+    speed: float = 1.0,
+    url: str | None = None,
+    key: str | None = None,
+    from_: Annotated[int, Parameter(name="--from")] = 1,
+    cast: int | None = None,
+) -> None:
+    """Replay a ticket-event file through a running service: one JSON object a line, as `service/replay/lines.py` says.
+
+    Parameters
+    ----------
+    file
+        The file (.gz is unpacked). It is checked as a whole before anything is sent.
+    speed
+        On the system's clock: how many times as fast. A virtual clock is moved to each event's instant.
+    url
+        Where the service is [default: http://127.0.0.1 and the port that is set].
+    key
+        An admin's API key [default: one is made in the database that is set].
+    from_
+        The line to begin with, where an earlier replay stopped.
+    cast
+        Play people as well, with this seed: they answer, are late, decide, and end it. Needs a virtual clock.
+    """
+    from service.replay import Ask, main
+
+    if speed <= 0:
+        raise SystemExit(f"--speed {speed:g}: must be above 0")
+    settings = load()
+    ask = Ask(file, url or f"http://{settings.host}:{settings.port}", speed, max(from_, 1), cast)
+    _run_once(main(ask, key, lambda: _database(settings)))
+
+
+@app.command
 def bench(*names: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
     """Run the benchmarks, or those named; prints a table and writes JSON."""
     root = Path(__file__).resolve().parent.parent

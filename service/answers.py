@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from machines.history import Record
-from machines.values import Escalation
+from machines.values import CLOCK, Escalation
 
 Texts = dict[str, dict[str, object]]
 """What was said, by the id under which it lies."""
@@ -163,13 +163,16 @@ decode_history = msgspec.json.Decoder(Kept).decode
 
 
 def transition(record: Record, hash_: str, said: dict[str, object] | None) -> TransitionAnswer:
-    """A row of history. Its own reason first, else its brief's, else the criterion, situation or fixed sentence."""
+    """A row of history. Its own reason first, else its brief's, else the criterion, situation or fixed sentence.
+
+    The clock says why it acts in its own words: a brief in its row is what it passes on.
+    """
     detail, reason = record.detail, record.reason
     if said:
         detail = {**detail, **said}
         brief = said.get("brief")
         spoken = said.get("reason") or (brief.get("reason") if isinstance(brief, dict) else None)
-        reason = spoken if isinstance(spoken, str) else reason
+        reason = spoken if isinstance(spoken, str) and record.actor != CLOCK else reason
     return TransitionAnswer(
         seq=record.seq,
         escalation_id=record.escalation_id,

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
-from machines.case import Mint
-from service import database
+from machines.case import Mint, SeededMint
+from service import clock, database
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
@@ -18,8 +18,10 @@ from service.engine import Engine
 from service.housekeeping import keep_house
 from service.metrics import METRICS, Metrics
 from service.routes import all_routes
+from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
 from service.submit import HOUSE, House
+from service.timers import Timers
 
 
 def build(settings: Settings, url: str) -> web.Application:
@@ -34,11 +36,28 @@ def build(settings: Settings, url: str) -> web.Application:
     async def live(app: web.Application) -> AsyncIterator[None]:
         policies = Policies()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
-        engine = Engine(lambda: database.open_connection(url), policies, Mint(), queue_limit=settings.queue_limit)
+        virtual = settings.clock == "virtual"
+        try:
+            await clock.begin(reads, settings.clock)
+        except clock.ClockError:
+            await reads.close()
+            raise
+        engine = Engine(
+            lambda: database.open_connection(url),
+            policies,
+            SeededMint(settings.seed.encode()) if virtual else Mint(),
+            queue_limit=settings.queue_limit,
+            in_flight=1 if virtual else 2,  # one batch after the other, so that the same requests are the same history
+            first=clock.first if virtual else None,
+        )
         app[HOUSE] = House(engine, reads, policies, settings)
-        keeper = asyncio.create_task(keep_house(reads), name="housekeeping")
+        app[CLOCK] = clock.VirtualClock(reads, engine)
+        tasks = [asyncio.create_task(keep_house(reads), name="housekeeping")]
+        if settings.timers and not virtual:
+            tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         yield
-        keeper.cancel()
+        for task in tasks:
+            task.cancel()
         await engine.stop()
         await reads.close()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.values import Report, Transition
+from machines.values import Duty, Fire, Rearm, Report, Transition
 from machines.world import ticket_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 """What can be the id of an escalation or contact; anything else is nowhere."""
 PLACING = frozenset(("engage", "escalate", "decline", "resume", "step_down", "reassign", "join"))
 """Triggers that look at the roster. Others read only the people who call."""
+AT_ONCE = 12
+"""Rows for which a command has numbers where all must be done at once that is due at once."""
 
 
 class Wants(Struct):
@@ -35,6 +37,7 @@ class Wants(Struct):
     answer_names: list[str] = []
     roster: bool = False
     draws: int = 0
+    p1s: list[str] = []
 
     def arguments(self, located: dict[str, str]) -> tuple[Any, ...]:
         """The arguments of `engine.facts`, in its order."""
@@ -51,16 +54,18 @@ class Wants(Struct):
             self.answer_names,
             self.roster,
             self.draws,
+            self.p1s,
         )
 
 
-def wants(jobs: Iterable[Job]) -> Wants:
-    """Collect what these commands need, each id once and sorted."""
-    want = Wants()
-    tickets, made, escalations, keys, people, customers, contacts = (set[str]() for _ in range(7))
+def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
+    """Collect what these commands need, each id once and sorted; `at_once`: and whatever may be due at once by them."""
+    want = Wants(roster=at_once)
+    tickets, made, escalations, keys, people, customers, contacts, p1s = (set[str]() for _ in range(8))
     for job in jobs:
         ask = job.command.ask
         keys.add(job.key)
+        want.draws += AT_ONCE if at_once else 0
         if job.on_behalf_of:
             people.add(job.on_behalf_of)
         if job.idempotency_key:
@@ -78,13 +83,15 @@ def wants(jobs: Iterable[Job]) -> Wants:
         ticket_id = ticket_of(job.command)
         assert ticket_id is not None
         tickets.add(ticket_id)
-        want.draws += 5
+        want.draws += 3 if isinstance(ask, Fire | Duty | Rearm) else 9
         want.roster = True
+        if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind == "p1"):
+            p1s.add(ticket_id)
         if isinstance(ask, Report):
             made.add(ticket_id)
             customers.add(ask.ticket.customer_id or "")
     want.tickets, want.made, want.escalations = sorted(tickets), sorted(made), sorted(escalations)
     want.openings = want.tickets
     want.keys, want.people, want.customers = sorted(keys), sorted(people), sorted(customers)
-    want.contacts = sorted(contacts)
+    want.contacts, want.p1s = sorted(contacts), sorted(p1s)
     return want

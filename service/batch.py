@@ -10,16 +10,28 @@ from typing import Literal, Protocol
 import asyncpg
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 import sql
 from machines.case import Mint
 from machines.matrix import Policy, load
-from machines.values import Actor, Command, Decision, Escalation, Refusal, Transition
+from machines.values import (
+    THE_CLOCK,
+    Actor,
+    Command,
+    Decision,
+    Escalation,
+    Fire,
+    Refusal,
+    Transition,
+)
 from machines.world import Snapshot, World, ticket_of
 from service.asks import Wants
 from service.rows import Answered, Rows, Sealed
 
 FACTS = sql.query("engine.facts")
+MOST_ROWS = 3
+"""Rows of history that one timer makes at most."""
 Lane = Literal["request", "bulk", "timer"]
 
 
@@ -97,13 +109,16 @@ class Policies:
 class Batch:
     """The commands of a batch as they are decided; `rows` is what will be written."""
 
-    def __init__(self, read: Read, world: World, jobs: list[Job]) -> None:
+    def __init__(self, read: Read, world: World, jobs: list[Job], mint: Mint, *, sees_roster: bool) -> None:
         self.world = world
-        self.rows = Rows(read.now, read.seq or repeat(0))
+        self.rows = Rows(read.now, read.seq)
         self.replies: list[tuple[Job, Reply]] = []
         self.later: list[Job] = []
+        self._sees_roster = sees_roster
         self._answered = {(a.principal_id, a.key): a for a in read.answered}
-        for job in jobs:
+        for number, job in zip(read.seq or repeat(0), jobs, strict=False):
+            world.mint = mint.for_command(number)
+            job.command = world.mint.named(job.command)
             self._decide(job)
 
     def _decide(self, job: Job) -> None:
@@ -139,11 +154,32 @@ class Batch:
                 self.rows.denied(command, actor, result, ticket_id, _trigger_of(command))
             return Settled(result, before, [], world.texts)
         result, sealed = self.rows.decided(command, actor, result)
+        world.absorb(result)
+        after = self._at_once(command, result)
         for failure in result.refused:
             refusal = Refusal(403, "not_permitted", failure.message, (failure,), escalation=result.escalation)
             self.rows.denied(command, actor, refusal, ticket_of(command), "open")
-        world.absorb(result)
-        return Settled(result, result.escalation, sealed, world.texts)
+        return Settled(result, after, sealed, world.texts)
+
+    def _at_once(self, command: Command, decision: Decision) -> Escalation | None:
+        """What a decision arms for an instant that has come fires before anything else is decided, in its name.
+
+        Answers the escalation as it stands then. Where the facts are not at hand, the timers' loop does it.
+        """
+        world, e = self.world, decision.escalation
+        due = sorted((at, kind) for kind, at in decision.timers.items() if at is not None and at <= world.now)
+        ticket_id = decision.ticket.id if decision.ticket else e.ticket_id if e else ""
+        for at, kind in due:
+            if not self._sees_roster or self.rows.spare < MOST_ROWS:
+                break
+            fire = replace(command, ask=Fire(ticket_id, kind, at), problems=())  # type: ignore[arg-type]
+            fired = world.decide(fire, THE_CLOCK)
+            assert isinstance(fired, Decision)
+            fired, _ = self.rows.decided(fire, THE_CLOCK, fired)
+            world.absorb(fired)
+            if fired.entries:
+                e = self._at_once(fire, fired)
+        return e
 
     def _store(self, name: tuple[str, str], job: Job, reply: Reply, result: Decision | Refusal) -> None:
         e = result.escalation
@@ -166,4 +202,4 @@ async def read_batch(
     """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets."""
     read = _read.decode(await conn.fetchval(FACTS, *want.arguments(located)))
     await policies.ensure(conn, read)
-    return Batch(read, World(read, policies.known, mint), jobs)
+    return Batch(read, World(read, policies.known, mint), jobs, mint, sees_roster=want.roster)

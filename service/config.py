@@ -57,6 +57,12 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # `virtual`: all "now" is one stored instant that PUT /v1/clock sets forward.
     clock: Literal["system", "virtual"] = "system"
+    # What ids and salts follow from with the virtual clock, so that a replay is the same to the last hash.
+    seed: str = "escalation-matrix"
+    # Whether this node fires timers; with several nodes on one database, not every one has to.
+    timers: bool = True
+    # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
+    timers_late_after: Seconds = 30.0
 
     # Bytes of a request's body, unpacked; above it 413.
     max_body: Count = 1024 * 1024

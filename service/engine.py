@@ -66,7 +66,8 @@ class KeyTaken(Exception):  # noqa: N818  # a lost race, not an error
 
 
 class Engine:
-    """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies."""
+    """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies;
+    `first` says when a batch's transaction begins what must be decided in it, and in which order."""
 
     def __init__(
         self,
@@ -76,10 +77,12 @@ class Engine:
         *,
         queue_limit: int,
         in_flight: int = 2,
+        first: Callable[[asyncpg.Connection, list[Job]], Awaitable[list[Job]]] | None = None,
     ) -> None:
         self._connect = connect
         self.policies = policies
         self.mint = mint
+        self.first = first
         self._limit = queue_limit
         self._lanes: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
         self._waiting = 0
@@ -113,7 +116,7 @@ class Engine:
 
         What the other batch is busy with stays, in its order: arrival order holds, and nobody waits for a lock of ours.
         """
-        taken: list[Job] = []
+        taken = list[Job]()
         lanes = [lane for lane in self._lanes.values() if lane]
         stay: list[Job] = []
         while lanes and len(taken) < BATCH:
@@ -205,8 +208,10 @@ class _Hand:
     async def _batch(self, jobs: list[Job]) -> None:
         """Decide and commit. Who is skipped waits again and is taken out of `jobs`: its end is not this batch's."""
         conn = await self._connection()
-        want = wants(jobs)
         await conn.execute(BEGIN)
+        if self._engine.first is not None:
+            jobs[:] = await self._engine.first(conn, jobs)
+        want = wants(jobs, at_once=self._engine.first is not None)
         if want.made:
             await conn.execute(MAKE_TICKETS, want.made)
         waits = any(job.tries >= PATIENT for job in jobs)
@@ -215,7 +220,7 @@ class _Hand:
         skipped = {row["ticket_id"] for row in found if not row["locked"]}
         if skipped:
             jobs[:], passed = _split(jobs, located, skipped)
-            want = wants(jobs)
+            want = wants(jobs, at_once=self._engine.first is not None)
             for job in reversed(passed):
                 job.tries += 1
                 self._engine.put(job, first=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Seconds."""
+LATENESS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 """Seconds."""
 
 
@@ -22,6 +24,22 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._fired = Histogram(
+            "escalation_timer_lateness_seconds",
+            "Timers that fired here, and how long after their due instant each was committed.",
+            ("kind",),
+            buckets=LATENESS,
+            registry=self.registry,
+        )
+        self._in_vain = Counter(
+            "escalation_timers_fired_in_vain",
+            "Timers handed in here that changed nothing: another node was first, or they could not be decided.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._late = Gauge(
+            "escalation_timers_late_seconds", "By how much the oldest due timer is late now.", registry=self.registry
+        )
         self._known: dict[tuple[str, str, int], Histogram] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -30,6 +48,18 @@ class Metrics:
         if which not in self._known:
             self._known[which] = self._answered.labels(method, route, str(status))
         self._known[which].observe(seconds)
+
+    def fired(self, kind: str, late: float) -> None:
+        """A timer fired, so many seconds after it was due."""
+        self._fired.labels(kind).observe(max(0.0, late))
+
+    def fired_in_vain(self, kind: str) -> None:
+        """A timer was handed in, and nothing came of it."""
+        self._in_vain.labels(kind).inc()
+
+    def late(self, seconds: float) -> None:
+        """How late the oldest due timer is."""
+        self._late.set(seconds)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

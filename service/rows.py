@@ -6,8 +6,8 @@ One final row per ticket, escalation and timer, however many commands of the bat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -35,11 +35,12 @@ class Answered(Struct, frozen=True):
 
 
 class Rows:
-    """The rows of one batch, in the making. `seq` are the numbers drawn for its history."""
+    """The rows of one batch, in the making. `seq` are the numbers drawn for its history, `spare` how many are left."""
 
-    def __init__(self, now: datetime, seq: Iterable[int]) -> None:
+    def __init__(self, now: datetime, seq: list[int]) -> None:
         self._now = now
-        self._seq = iter(seq)
+        self._seq = iter(seq or repeat(0))
+        self.spare = len(seq)
         self._tickets: dict[str, Ticket] = {}
         self._events: list[dict[str, Any]] = []
         self._contacts: list[dict[str, Any]] = []
@@ -59,6 +60,7 @@ class Rows:
         if decision.entries:
             assert e is not None
             head = e.head
+            self.spare -= len(decision.entries)
             for entry in decision.entries:
                 record, text, head = seal(
                     entry, seq=next(self._seq), request_id=command.request_id, command=command.id, prev=head

@@ -23,7 +23,7 @@ from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
 from service.reads import identified_first
-from service.submit import REQUEST_ID, fresh_id, unavailable
+from service.submit import NAMED, REQUEST_ID, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -82,9 +82,10 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every request has an id, a line in the log, and an answer that tells what to do."""
     started = time.perf_counter()
     given = request.headers.get("X-Request-Id", "")
-    request_id = given if 0 < len(given) <= 100 and given.isascii() and given.isprintable() else fresh_id()
-    request[REQUEST_ID] = request_id
-    told = await _told(request, handler, request_id)
+    named = request[NAMED] = 0 < len(given) <= 100 and given.isascii() and given.isprintable()
+    request[REQUEST_ID] = given if named else fresh_id()
+    told = await _told(request, handler)
+    request_id = request[REQUEST_ID]
     _signed(told, request_id)
     took = time.perf_counter() - started
     resource = request.match_info.route.resource
@@ -108,25 +109,25 @@ def _signed(told: web.StreamResponse, request_id: str | None = None) -> web.Stre
     return told
 
 
-async def _told(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as error:
         return response(error.refusal, headers=error.headers)
     except Unavailable as error:
         outcome = "unknown" if error.unknown else None
-        return response(unavailable(error), outcome=outcome, request_id=request_id)
+        return response(unavailable(error), outcome=outcome, request_id=request[REQUEST_ID])
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         refusal = Refusal(error.status, CODES.get(error.status, "unreadable"), _advice(request, error))
         return response(refusal, headers=headers)
     except UNREACHABLE as error:
-        log.warning("database_unreachable", error=type(error).__name__, request_id=request_id)
-        return response(unavailable(Unavailable("the database can't be reached")), request_id=request_id)
+        log.warning("database_unreachable", error=type(error).__name__, request_id=request[REQUEST_ID])
+        return response(unavailable(Unavailable("the database can't be reached")), request_id=request[REQUEST_ID])
     except Exception:
-        log.exception("request_failed", request_id=request_id, path=request.path)
+        log.exception("request_failed", request_id=request[REQUEST_ID], path=request.path)
         message = "This is our mistake, not yours; the log has it under this request id."
-        return response(Refusal(500, "internal_error", message), request_id=request_id)
+        return response(Refusal(500, "internal_error", message), request_id=request[REQUEST_ID])
 
 
 def _advice(request: web.Request, error: web.HTTPException) -> str:

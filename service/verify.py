@@ -16,7 +16,8 @@ from msgspec import Struct
 import sql
 from machines.history import GENESIS, Record, digest, fold, said_hash
 from machines.matrix import Policy, load
-from machines.values import Escalation, Said
+from machines.reports import p1_by
+from machines.values import Customer, Escalation, Said, Ticket
 
 PREFETCH = 500
 Stored = tuple[str, str]
@@ -32,6 +33,7 @@ class Finding(Struct, frozen=True):
 
 
 _escalation = msgspec.json.Decoder(Escalation)
+_ticket, _customer = msgspec.json.Decoder(Ticket), msgspec.json.Decoder(Customer)
 _record = msgspec.json.Decoder(Record)
 
 
@@ -49,16 +51,18 @@ async def findings(
     conn: asyncpg.Connection, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> list[Finding]:
     """Every finding that this connection's transaction sees; its time zone is UTC."""
-    found = [finding async for finding in _chains(conn, progress)]
-    return found + [finding async for finding in _sets(conn)]
-
-
-async def _chains(conn: asyncpg.Connection, progress: Callable[[int, int], None]) -> AsyncIterator[Finding]:
-    """V3, V4 and the authority of acts: each escalation beside its history, both in the order of ids."""
     policies = {
         row["version"]: load(row["document"], row["version"])
         for row in await conn.fetch(sql.query("verify.known_versions"))
     }
+    found = [finding async for finding in _chains(conn, policies, progress)]
+    return found + [finding async for finding in _sets(conn, policies)]
+
+
+async def _chains(
+    conn: asyncpg.Connection, policies: dict[int, Policy], progress: Callable[[int, int], None]
+) -> AsyncIterator[Finding]:
+    """V3, V4 and the authority of acts: each escalation beside its history, both in the order of ids."""
     rows = aiter(conn.cursor(sql.query("verify.escalations"), prefetch=PREFETCH))
     row = await anext(rows, None)
     async for which, chain in _histories(conn, progress):
@@ -145,7 +149,16 @@ def _held(record: Record, policies: dict[int, Policy]) -> bool:
     return policy is not None and policy.holds(min(record.actor_level, record.level), authority)
 
 
-async def _sets(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
+async def _p1s(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
+    """V6: a P1 that waits has exactly its timer, and no other ticket has one; `machines.reports` says which."""
+    async for row in conn.cursor(sql.query("verify.p1s"), prefetch=PREFETCH):
+        ticket, customer = _ticket.decode(row["ticket"]), _customer.decode(row["customer"])
+        wanted = p1_by(ticket, customer.tier, policies[row["policy_version"]])
+        if row["due_at"] != wanted:
+            yield Finding("V6", f"ticket {ticket.id}, p1", f"its facts say {wanted}, its timer {row['due_at']}")
+
+
+async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
     """V4's texts, V5, V6 and V7: what one statement finds in the whole database."""
     async for row in conn.cursor(sql.query("verify.texts"), prefetch=PREFETCH):
         said = Said("", "", row["salt"], msgspec.json.decode(row["text"]))
@@ -165,6 +178,8 @@ async def _sets(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
         yield Finding("V6", row["escalation_id"], f"unanswered at {row['state']}, and no clock runs")
     for row in await conn.fetch(sql.query("verify.answered_with_timer")):
         yield Finding("V6", row["escalation_id"], f"answered at {row['state']}, and a response clock runs")
+    async for finding in _p1s(conn, policies):
+        yield finding
     for row in await conn.fetch(sql.query("verify.accepts_without_brief")):
         where = f"{row['escalation_id']} version {row['version']}"
         yield Finding("V7", where, "was accepted without a brief by somebody else")

@@ -1,8 +1,7 @@
-"""The demo: a real day of incidents comes in over HTTP, and a cast of people carries the matrix out.
+"""The demo: a real day of incidents comes in over HTTP, on a virtual clock, and a cast carries the matrix out.
 
 `main` is the whole of it: a fresh database, the service on its port in this process, everybody with a key of their
-own, and not one change that doesn't go through the API. Chance is seeded; who is offered what is the service's
-choice. What it answers is checked on the way: the first answer that the story doesn't expect ends the demo.
+own, and not one change that doesn't go through the API. It is a replay with a cast, and of its own has only the day.
 """
 
 from __future__ import annotations
@@ -10,31 +9,38 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 from rich.console import Console
 from rich.markup import escape
 
-from service import log
+from service import log, replay
 from service.config import Settings
-from service.demo import stage, story, table, tally
-from service.demo.cast import ADMIN, PEOPLE, customers_of
-from service.demo.client import Client, StoryError
-from service.demo.incidents import Incident, load
-from service.demo.pace import Pressed
-from service.demo.scene import Scene
-from service.demo.tally import Tally
+from service.demo import stage
+from service.demo.incidents import Incident, events, load
+from service.replay import table, tally
+from service.replay.caller import Caller, Unanswered, Unexpected
+from service.replay.cast.members import AUDITOR
+from service.replay.cast.playing import Cast
+from service.replay.pace import VirtualClock
+from service.replay.player import Player
+from service.replay.tally import Tally
 
 SEED = 20160302
-AT_ONCE = 16
-"""How many incidents are on stage at the same time."""
+EAGER = 1.5
+"""How many more tickets than in a replay somebody wants escalated: one day has few of a kind."""
+UNTIL = datetime(2016, 3, 3, 20, 0, tzinfo=UTC)
+"""Where the demo stops the clock, and leaves what stands to whoever plays on."""
+DAY = timedelta(days=1)
 
 _PROGRAMME = (
-    "[bold]Escalation Matrix[/]: Wednesday, 2 March 2016, pressed into seconds",
+    "[bold]Escalation Matrix[/]: the incidents of Wednesday, 2 March 2016, on a virtual clock",
     "The incidents are real: Incident management process enriched event log, UCI,",
     "CC BY 4.0 (service/demo/README.md). The people are played; each has a key, and",
-    "does everything over HTTP.",
+    "does everything over HTTP. Deadlines pass when the clock is moved past them.",
 )
 
 
@@ -58,72 +64,35 @@ async def main(settings: Settings, once: bool) -> None:
                     console.print("\nPlayed once, and ended: without `--once` it serves on.")
                 else:
                     await _until_stopped(console)
-    except (stage.StageError, StoryError) as error:
+    except (stage.StageError, Unexpected, Unanswered) as error:
         went = "can't begin" if isinstance(error, stage.StageError) else "FAILED: this is not what must happen"
         console.print(f"[bold red]The demo {went}.[/]\n{escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
 
 async def show(console: Console, base: str, keys: Mapping[str, str], incidents: Sequence[Incident]) -> Tally:
-    """Play these incidents against the service at `base`, and print what happened. Raises StoryError."""
+    """Play these incidents against the service at `base`, and print what happened. Raises Unexpected."""
+    told = events(incidents, UNTIL)
     began = time.perf_counter()
-    limits = aiohttp.ClientTimeout(total=30)
-    connector = aiohttp.TCPConnector(limit=AT_ONCE)
-    async with aiohttp.ClientSession(connector=connector, timeout=limits) as session:
-        client = Client(session, base, keys)
-        await _fill_the_roster(client, incidents)
-        with table.progress(console, "Incidents", len(incidents)) as advance:
-            await _play_all(client, incidents, advance)
-        seconds, took = time.perf_counter() - began, list(client.took)
-        found = await tally.take(client)
-        replayed = client.replayed
-    for told in (
-        table.by_tier(incidents, found),
-        table.endings(found),
-        table.transitions(found),
-        table.refusals(found, console.width),
-    ):
-        console.print()
-        console.print(told)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        caller = Caller(session, base, keys, patience=10)
+        cast = Cast(caller, SEED, EAGER)
+        clock = VirtualClock(caller, cast.admin)
+        player = Player(caller, clock, desk=cast.desk, admin=cast.admin, cast=cast)
+        await clock.found()
+        await cast.come_in()
+        with table.progress(console, "Ticket events", len(told)) as advance:
+            await player.play(told, lambda event: advance(event.at))
+        await player.play_on(UNTIL)
+        seconds = time.perf_counter() - began
+        found = await tally.take(caller, AUDITOR)
+    replay.show(console, found, Counter(incident.tier for incident in incidents))
+    console.print(table.speed(seconds, len(told), caller, found), highlight=False)
+    console.print(f"{cast.repeated} answers got lost and were asked for again: each happened once.", highlight=False)
     console.print()
-    console.print(table.speed(seconds, took, found, replayed), highlight=False)
-    console.print()
-    for line in table.whereabouts(base, keys, found):
+    for line in table.whereabouts(base, keys, found, UNTIL + DAY):
         console.print(escape(line), highlight=False, soft_wrap=True)
     return found
-
-
-async def _fill_the_roster(client: Client, incidents: Sequence[Incident]) -> None:
-    """People and customers, as an admin puts them."""
-    for member in PEOPLE:
-        person = {"name": member.name, "level": member.level, "email": f"{member.id}@desk.example", "on_duty": True}
-        await client.call(ADMIN, "PUT", f"/v1/people/{member.id}", person)
-    for customer in customers_of(incidents):
-        facts = {
-            "name": customer.name,
-            "tier": customer.tier,
-            "account_manager": customer.account_manager,
-            "contacts": [customer.contact],
-        }
-        await client.call(ADMIN, "PUT", f"/v1/customers/{customer.id}", facts)
-
-
-async def _play_all(client: Client, incidents: Sequence[Incident], advance: table.Advance) -> None:
-    """The incidents in the order of their opening, some at a time. The first that goes wrong stops them all."""
-    pace = Pressed()
-    waiting = iter(sorted(incidents, key=lambda incident: (incident.opened_at, incident.number)))
-
-    async def play_one_by_one() -> None:
-        for incident in waiting:
-            await story.play(Scene(incident, client, pace, SEED))
-            advance()
-
-    try:
-        async with asyncio.TaskGroup() as together:
-            for _ in range(AT_ONCE):
-                together.create_task(play_one_by_one())
-    except* StoryError as errors:
-        raise errors.exceptions[0] from None
 
 
 async def _until_stopped(console: Console) -> None:
@@ -131,5 +100,8 @@ async def _until_stopped(console: Console) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    console.print("\nServing; Ctrl-C ends it.")
+    told = (
+        f"\nServing on the virtual clock, which stands at {UNTIL:%Y-%m-%d %H:%M} UTC until you move it; Ctrl-C ends it."
+    )
+    console.print(told, highlight=False)
     await stop.wait()

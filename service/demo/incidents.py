@@ -7,14 +7,18 @@ of a ticket from the incident's state, the instant of the first response from th
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from machines.values import Priority, Status, Tier
+from service.replay.lines import Event
+from service.replay.servicenow import PRIORITY, SOLVED, customer, slug, tier_of
 
 COLUMNS = ("number", "opened_at", "location", "issue", "trail")
 EXTRACT = Path(__file__).with_name("incidents.csv")
@@ -29,7 +33,6 @@ _STATUS: dict[str, Status] = {
     "R": "solved",
     "C": "closed",
 }
-_PRIORITY: dict[str, Priority] = {"1": "p0", "2": "p1", "3": "p2", "4": "p3"}
 _STEP = re.compile(r"(\d+)([NAUPVERC])([1-4])")
 
 
@@ -43,7 +46,7 @@ class Change(Struct, frozen=True):
     @property
     def solved(self) -> bool:
         """Solved or closed."""
-        return self.status in ("solved", "closed")
+        return self.status in SOLVED
 
 
 class Incident(Struct, frozen=True):
@@ -58,24 +61,17 @@ class Incident(Struct, frozen=True):
     @property
     def tier(self) -> Tier:
         """By the rule, from the location: the log has no such column."""
-        return tier_of(f"Location {self.location}" if self.location != "?" else "?")
+        return tier_of(self.place)
+
+    @property
+    def place(self) -> str:
+        """The location as it stands in the log."""
+        return f"Location {self.location}" if self.location != "?" else "?"
 
     @property
     def highest(self) -> Priority:
         """The most urgent priority that it ever had."""
         return min(change.priority for change in self.trail)
-
-    @property
-    def lowered(self) -> int | None:
-        """The place in the trail where the priority first fell, unsolved; None where it never did."""
-        steps = zip(self.trail, self.trail[1:], strict=False)
-        return next((i for i, (a, b) in enumerate(steps, 1) if b.priority > a.priority and not b.solved), None)
-
-
-def tier_of(location: str) -> Tier:
-    """A location's tier: the first 8 hex digits of its SHA-256, as a number mod 100 (20 : 40 : 40 of locations)."""
-    share = int(hashlib.sha256(location.encode()).hexdigest()[:8], 16) % 100
-    return "enterprise" if share < 20 else "professional" if share < 60 else "starter"
 
 
 def load(path: Path = EXTRACT) -> tuple[Incident, ...]:
@@ -91,8 +87,51 @@ def _incident(line: dict[str, str], where: str) -> Incident:
     opened = datetime.fromisoformat(line["opened_at"]).replace(tzinfo=UTC)
     steps = [_STEP.fullmatch(step) for step in line["trail"].split(" ")]
     trail = tuple(
-        Change(opened + timedelta(minutes=int(step[1])), _STATUS[step[2]], _PRIORITY[step[3]]) for step in steps if step
+        Change(opened + timedelta(minutes=int(step[1])), _STATUS[step[2]], PRIORITY[step[3]]) for step in steps if step
     )
     if len(trail) != len(steps) or list(trail) != sorted(trail, key=lambda change: change.at):
         raise ValueError(f"{where}: not a trail like `13N3 903A3`: {line['trail']}")
     return Incident(line["number"], opened, line["location"], line["issue"], trail)
+
+
+# As a file of ticket events would tell them -------------------------------------------------------------------------
+
+
+def events(incidents: Iterable[Incident], until: datetime) -> list[Event]:
+    """The incidents' events up to an instant, customers first; those of one minute in the order of numbers."""
+    told = [
+        (change.at, incident.number, facts)
+        for incident in incidents
+        for change, facts in zip(incident.trail, _facts(incident), strict=True)
+        if change.at <= until
+    ]
+    told.sort(key=lambda each: each[:2])
+    line = count(1)
+    places = sorted({incident.place for incident in incidents})
+    customers = [Event(next(line), told[0][0], "customer", *customer(place)) for place in places]
+    return customers + [Event(next(line), at, "ticket", number, facts) for at, number, facts in told]
+
+
+def _facts(incident: Incident) -> Iterator[dict[str, Any]]:
+    """All facts of the ticket after each change."""
+    responded: datetime | None = None
+    resolved: datetime | None = None
+    _, category, subcategory, symptom = incident.issue.split("/")
+    named = {"Category": category, "Subcategory": subcategory, "Symptom": symptom}
+    subject = ", ".join(f"{name} {number}" for name, number in named.items() if number != "?")
+    for change in incident.trail:
+        if change.status != "new":
+            responded = responded or change.at
+        resolved = (resolved or change.at) if change.solved else None
+        facts = {
+            "customer_id": slug(incident.place),
+            "priority": change.priority,
+            "status": change.status,
+            "subject": subject or "No category",
+            "opened_at": incident.opened_at,
+            "first_responded_at": responded,
+            "resolved_at": resolved,
+            "issue_key": incident.issue,
+            "product": f"category-{category}",
+        }
+        yield {name: value for name, value in facts.items() if value is not None}

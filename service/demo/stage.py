@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import asyncpg
 from aiohttp import web
 
-from service import auth, database, postgres
+from service import database, postgres
 from service.app import build
 from service.config import Settings
-from service.demo.cast import CAST
+from service.replay import keys_for
+from service.replay.cast.members import CAST
 from service.server import Runner
 
 DATABASE = "escalation_demo"
@@ -57,18 +58,14 @@ async def fresh_database(server: str, name: str = DATABASE) -> str:
 
 
 async def keys_for_the_cast(url: str) -> dict[str, str]:
-    """An API key for each, as `escalation-matrix keys create` makes them."""
-    conn = await asyncpg.connect(url, timeout=10)
-    try:
-        return {member.id: await auth.create_key(conn, member.id, member.role, member.level) for member in CAST}
-    finally:
-        await conn.close()
+    """An API key for each of them."""
+    return await keys_for(url, CAST)
 
 
 @asynccontextmanager
 async def service_on(settings: Settings, url: str) -> AsyncIterator[str]:
-    """The service on this database, and its address. Raises StageError where the port is taken."""
-    settings = replace(settings, database_url=url, migrate_url=None, workers=1)
+    """The service on this database, on a virtual clock, and its address. Raises StageError where the port is taken."""
+    settings = replace(settings, database_url=url, migrate_url=None, workers=1, clock="virtual")
     runner = Runner(build(settings, url), shutdown_timeout=settings.shutdown_within)
     await runner.setup()
     try:

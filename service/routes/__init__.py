@@ -2,7 +2,9 @@
 
 from service.door import Route
 from service.routes import (
+    clock,
     customers,
+    deliveries,
     denials,
     docs,
     escalations,
@@ -25,9 +27,11 @@ def all_routes() -> tuple[Route, ...]:
         *transitions.ROUTES,
         *history.ROUTES,
         *denials.ROUTES,
+        *deliveries.ROUTES,
         *customers.ROUTES,
         *people.ROUTES,
         *policies.ROUTES,
+        *clock.ROUTES,
         *health.ROUTES,
         *docs.ROUTES,
     )

@@ -9,11 +9,13 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import Tier
+from machines.values import Rearm, Tier
 from service.body import body
 from service.door import Email, Id, Line, Route, checked, nowhere, path_id, query
 from service.reads import PEOPLE, Name, Page, Paged, admit, after, answered, page, reading
 from service.routes.examples import CUSTOMER
+from service.submit import HOUSE, REQUEST_ID, name
+from service.timers import in_order
 
 
 class CustomerFields(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +47,8 @@ _decode = msgspec.json.Decoder(CustomerAnswer).decode
 
 
 async def put(request: web.Request) -> web.StreamResponse:
-    """Makes or replaces a customer. Escalations keep the tier under which they were opened."""
+    """Makes or replaces a customer. Escalations keep the tier under which they were opened; what begins later goes by
+    the tier of then, a P1 that waits too."""
     value = await body(request)
     async with reading(request) as (conn, known):
         which = path_id(request)
@@ -55,6 +58,10 @@ async def put(request: web.Request) -> web.StreamResponse:
         row = await conn.fetchval(
             sql.query("customer.put"), which, fields.name, fields.tier, fields.account_manager, contacts
         )
+        waiting = await conn.fetch(sql.query("customer.p1s"), which)
+    name(request, value)
+    asks = [Rearm(each["id"]) for each in waiting]
+    await in_order(request.app[HOUSE].engine, asks, request[REQUEST_ID])
     return answered(_decode(row))
 
 

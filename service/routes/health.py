@@ -19,6 +19,7 @@ from service.submit import HOUSE
 
 log = structlog.get_logger(__name__)
 
+LATENESS = sql.query("timer.lateness")
 UNREADY = (
     Unavailable,
     OSError,
@@ -56,10 +57,12 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """503 while the service should get no requests: no database, or one that lacks a migration or a move."""
+    """503 while the service should get no requests: no database, or one that lacks a migration or a move, or whose
+    timers fire late."""
     try:
         async with connection(request.app[HOUSE].reads) as conn:
-            checks = {"database": Check(True, "answers")} | await _checks(conn)
+            late_after = request.app[HOUSE].settings.timers_late_after
+            checks = {"database": Check(True, "answers")} | await _checks(conn, late_after)
     except UNREADY as error:
         log.warning("readiness_failed", error=str(error))
         checks = {"database": Check(False, "does not answer, or refuses connections")}
@@ -70,7 +73,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     return told
 
 
-async def _checks(conn: asyncpg.Connection) -> dict[str, Check]:
+async def _checks(conn: asyncpg.Connection, late_after: float) -> dict[str, Check]:
     try:
         applied = {row["number"] for row in await conn.fetch(sql.query("migrate.list"))}
     except asyncpg.UndefinedTableError:
@@ -79,16 +82,18 @@ async def _checks(conn: asyncpg.Connection) -> dict[str, Check]:
     known = {(row["trigger"], row["source"], row["dest"]) for row in await conn.fetch(sql.query("health.moves"))}
     missing = [f"{trigger} from {source or 'nowhere'} to {dest}" for trigger, source, dest in set(moves()) - known]
     advice = "`escalation-matrix migrate` adds"
+    late = 0.0 if lacking else await conn.fetchval(LATENESS)
     return {
         "schema": Check(not lacking, f"{advice} {', '.join(lacking)}" if lacking else "is the newest"),
         "moves": Check(not missing, f"{advice} {len(missing)}: {missing[0]}, …" if missing else "are all there"),
+        "timers": Check(late <= late_after, f"the oldest due one is {late:.1f} s late, of {late_after:.0f} s allowed"),
     }
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Prometheus' text format, for this process."""
-    async with reading(request):
-        pass
+    async with reading(request) as (conn, _):
+        request.app[METRICS].late(await conn.fetchval(LATENESS))
     return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -10,15 +9,14 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import CLOCK, Command, Duty, FieldProblem
-from service.batch import Job, Reply, Settled
+from machines.values import Duty, FieldProblem
 from service.body import body
 from service.door import Email, Id, Instant, Line, Route, checked, nowhere, path_id, query, wrong
-from service.engine import BATCH
 from service.reads import Name, Page, Paged, admit, after, answered, page, reading
 from service.routes.escalations import Level
 from service.routes.examples import PERSON
-from service.submit import HOUSE, REQUEST_ID, encode, fresh_id
+from service.submit import HOUSE, REQUEST_ID, encode, name
+from service.timers import in_order
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):
@@ -83,7 +81,8 @@ def _told(p: Kept) -> PersonAnswer:
 
 async def put(request: web.Request) -> web.StreamResponse:
     """Makes or replaces somebody on the roster. An offer to whoever goes off duty passes on, one to nobody goes to
-    whoever comes. Whoever is retired (`active: false`) loses their keys for good."""
+    whoever comes; an owner who goes is reminded to reassign. Whoever is retired (`active: false`) loses their keys for
+    good."""
     value = await body(request)
     async with reading(request) as (conn, known):
         which = path_id(request)
@@ -102,26 +101,12 @@ async def put(request: web.Request) -> web.StreamResponse:
             encode(windows).decode(),
             fields.active,
         )
-        on, changed = row["is_on_duty"], row["is_on_duty"] != row["was_on_duty"]
-        concerned = await conn.fetch(sql.query("person.concerned"), which, fields.level, on, changed)
-    await _on_duty_changed(request, which, [each["ticket_id"] for each in concerned])
+        args = (which, fields.level, row["is_on_duty"], bool(row["left"]))
+        concerned = await conn.fetch(sql.query("person.concerned"), *args)
+    name(request, value)
+    asks = [Duty(each["ticket_id"], which) for each in concerned]
+    await in_order(request.app[HOUSE].engine, asks, request[REQUEST_ID])
     return answered(_told(_decode(row["row"])))
-
-
-async def _on_duty_changed(request: web.Request, who: str, tickets: list[str]) -> None:
-    """Offers pass on from whoever went off duty, and to whoever came: the clock's work, decided like everything."""
-    engine = request.app[HOUSE].engine
-    for start in range(0, len(tickets), BATCH):
-        jobs = [
-            Job(Command(fresh_id(), Duty(ticket, who), request[REQUEST_ID]), _unheard, CLOCK, "", lane="timer")
-            for ticket in tickets[start : start + BATCH]
-        ]
-        await asyncio.gather(*(engine.submit(job) for job in jobs))
-
-
-def _unheard(settled: Settled) -> Reply:
-    """Nobody waits for what became of it."""
-    return Reply(200, b"")
 
 
 def _in_order(windows: list[Window]) -> None:

@@ -12,3 +12,7 @@ INSERT INTO customer AS c (id, name, tier, account_manager, contacts) VALUES ($1
 ON CONFLICT (id) DO UPDATE SET (name, tier, account_manager, contacts) =
     (excluded.name, excluded.tier, excluded.account_manager, excluded.contacts)
 RETURNING row_to_json(c)::text AS row
+
+-- name: p1s(id)
+-- This customer's tickets that are a P1, or count as one, and are not solved.
+SELECT id FROM ticket WHERE customer_id = $1 AND p1_since IS NOT NULL AND status NOT IN ('solved', 'closed') ORDER BY id

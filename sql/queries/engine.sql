@@ -29,7 +29,7 @@ WITH wanted AS (
 )
 SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
 
--- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws)
+-- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws, p1s)
 -- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
 WITH wanted AS MATERIALIZED (
     SELECT e.* FROM escalation e WHERE e.ticket_id = ANY ($1::text[]) AND e.closed_at IS NULL
@@ -67,6 +67,8 @@ SELECT json_build_object(
                       WHERE ticket_id = ANY ($3::text[]) AND state = 'closed' ORDER BY ticket_id, id DESC) AS f),
     'contacts', (SELECT coalesce(json_agg(c), '[]') FROM contact c WHERE c.id = ANY
                      ($7::uuid[] || ARRAY(SELECT evidence::uuid FROM wanted WHERE evidence IS NOT NULL))),
+    'p1_by', (SELECT coalesce(json_object_agg(p1.ticket_id, p1.due_at), '{}') FROM timer p1
+              WHERE p1.ticket_id = ANY ($12::text[]) AND p1.kind = 'p1'),
     'texts', (SELECT coalesce(json_object_agg(s.id, s.text), '{}') FROM said s
               WHERE s.id = ANY (ARRAY(SELECT (step.value ->> 'said')::uuid
                                       FROM wanted, json_each(wanted.steps) AS step))),

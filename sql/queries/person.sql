@@ -11,30 +11,73 @@ ORDER BY p.id LIMIT $4::integer
 
 -- name: put(id, name, level, email, slack, on_duty, windows, active)
 -- Whoever is retired loses their keys for good: coming back takes a new one. Answers whether they are on duty now, and
--- whether they were before.
+-- whether they left with this: went off duty, or were retired.
 WITH before AS (
-    SELECT p.active AND (p.on_duty OR EXISTS (
+    SELECT p.active, p.active AND (p.on_duty OR EXISTS (
         SELECT FROM jsonb_to_recordset(p.windows) w("from" timestamptz, until timestamptz)
         WHERE w."from" <= service_now() AND service_now() < w.until)) AS on_duty
     FROM person p WHERE p.id = $1
 ), retired AS (
     UPDATE api_key SET revoked_at = service_now()
     WHERE principal_id = $1 AND revoked_at IS NULL AND NOT $8::boolean
-)
-INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active)
-VALUES ($1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8)
-ON CONFLICT (id) DO UPDATE SET (name, level, email, slack, on_duty, windows, active) =
-    (excluded.name, excluded.level, excluded.email, excluded.slack, excluded.on_duty, excluded.windows, excluded.active)
-RETURNING row_to_json(p)::text AS row, coalesce((SELECT on_duty FROM before), false) AS was_on_duty,
-    p.active AND (p.on_duty OR EXISTS (
+), made AS (
+    INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active)
+    VALUES ($1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8)
+    ON CONFLICT (id) DO UPDATE SET (name, level, email, slack, on_duty, windows, active) = (excluded.name,
+        excluded.level, excluded.email, excluded.slack, excluded.on_duty, excluded.windows, excluded.active)
+    RETURNING p.*, p.active AND (p.on_duty OR EXISTS (
         SELECT FROM jsonb_to_recordset(p.windows) w("from" timestamptz, until timestamptz)
         WHERE w."from" <= service_now() AND service_now() < w.until)) AS is_on_duty
+)
+SELECT to_jsonb(m)::text AS row, m.is_on_duty,
+    (b.on_duty AND NOT m.is_on_duty) OR (b.active AND NOT m.active) AS left
+FROM made m LEFT JOIN before b ON true
 
--- name: concerned(id, level, on_duty, changed)
--- The tickets whose escalation it concerns that this person is on duty now, or off it: offers to whoever went, their
--- own when they have just gone, offers to nobody when they came.
+-- name: concerned(id, level, on_duty, left)
+-- The tickets whose escalation it concerns how this person stands now: offers to them unless they are on duty at its
+-- level, what they own when they have just left, and offers to nobody when they are there.
 SELECT ticket_id FROM escalation
-WHERE closed_at IS NULL AND CASE WHEN $3::boolean
-    THEN offered_to IS NULL AND handoff ->> 'status' IN ('offered', 'briefed') AND level <= $2::integer
-    ELSE offered_to = $1 OR ($4::boolean AND owner = $1) END
+WHERE closed_at IS NULL AND (
+    offered_to = $1 AND (NOT $3::boolean OR level > $2::integer)
+    OR $4::boolean AND owner = $1
+    OR $3 AND offered_to IS NULL AND handoff ->> 'status' IN ('offered', 'briefed') AND level <= $2)
 ORDER BY id
+
+-- name: edge_between(after, until)
+-- Whether any shift began or ended after the one instant and up to the other.
+SELECT EXISTS (
+    SELECT FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz),
+        LATERAL (VALUES (w."from"), (w.until)) AS edges(edge)
+    WHERE p.active AND p.windows <> '[]' AND edge > $1::timestamptz AND edge <= $2::timestamptz)
+
+-- name: shifts()
+-- What the newest edge of somebody's shift still asks for: offers made before it to whoever went, what they owned then
+-- and were not reminded of since, and offers to nobody made before somebody came. Told in the order of the edges; the
+-- version says where the escalation stood when this was seen.
+WITH shift AS MATERIALIZED (
+    SELECT p.id, p.level,
+        p.on_duty OR bool_or(w."from" <= service_now() AND service_now() < w.until) AS on_duty,
+        max(greatest(CASE WHEN w."from" <= service_now() THEN w."from" END,
+                     CASE WHEN w.until <= service_now() THEN w.until END)) AS since
+    FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz)
+    WHERE p.active AND p.windows <> '[]' GROUP BY p.id
+), concerned AS (
+    SELECT e.id, e.ticket_id, e.version, s.id AS person, s.since
+    FROM shift s JOIN escalation e ON e.offered_to = s.id
+    WHERE NOT s.on_duty AND e.closed_at IS NULL AND (e.handoff ->> 'offered_at')::timestamptz < s.since
+    UNION
+    SELECT e.id, e.ticket_id, e.version, s.id, s.since
+    FROM shift s JOIN escalation e ON e.owner = s.id
+    WHERE NOT s.on_duty AND e.closed_at IS NULL
+        AND (SELECT h.owner FROM history h WHERE h.escalation_id = e.id AND h.at < s.since
+             ORDER BY h.version DESC LIMIT 1) = s.id
+        AND NOT EXISTS (SELECT FROM history h
+                        WHERE h.escalation_id = e.id AND h.at >= s.since AND h.reason = 'shift_ended')
+    UNION
+    SELECT e.id, e.ticket_id, e.version, s.id, s.since
+    FROM escalation e JOIN shift s ON s.on_duty AND e.level <= s.level
+    WHERE e.closed_at IS NULL AND e.offered_to IS NULL AND e.handoff ->> 'status' IN ('offered', 'briefed')
+        AND (e.handoff ->> 'offered_at')::timestamptz < s.since
+        AND NOT (e.level = s.level AND (e.handoff -> 'declined')::jsonb ? s.id)
+)
+SELECT ticket_id, version, person FROM concerned ORDER BY since, id, person

@@ -53,3 +53,12 @@ WHERE m.trigger = 'accept' AND (h.changed -> 'handoff' -> 'brief' IS NULL
 
 -- name: known_versions()
 SELECT version, document::text AS document FROM policy
+
+-- name: p1s()
+-- Tickets that are a P1 that waits, or for which a P1 timer is armed; with the policy that judges them.
+SELECT row_to_json(t)::text AS ticket, row_to_json(c)::text AS customer, p1.due_at,
+    coalesce(e.policy_version, (SELECT max(version) FROM policy)) AS policy_version
+FROM ticket t JOIN customer c ON c.id = t.customer_id
+    LEFT JOIN timer p1 ON p1.ticket_id = t.id AND p1.kind = 'p1'
+    LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
+WHERE t.p1_since IS NOT NULL OR p1.due_at IS NOT NULL

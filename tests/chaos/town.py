@@ -52,11 +52,12 @@ async def postgres_in(directory: Path) -> AsyncIterator[Postgres]:
 class Service:
     """`escalation-matrix serve` on a port that stays the same when it is started again."""
 
-    def __init__(self, url: str, words: Path) -> None:
+    def __init__(self, url: str, words: Path, **settings: str) -> None:
         self._environment = os.environ | {
             "ESCALATION_DATABASE_URL": url,
             "ESCALATION_LOG_LEVEL": "warning",
             "PYTHONPATH": str(ROOT),
+            **settings,
         }
         self._words = words
         self._port = 0
@@ -89,6 +90,11 @@ class Service:
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, SIGSTOP or SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def stop(self) -> int:
         """Ask it to stop; its exit code."""

@@ -99,9 +99,8 @@ class Play:
     def facts(self, who: str | Actor) -> Facts:
         """What is known now."""
         live = self.e if self.e and self.e.state != "closed" else None
-        return Facts(
-            self.actor(who), live, self.ticket, self.customer, self.people, self.contacts, self.follows, self.mint
-        )
+        known = (self.ticket, self.customer, self.people, self.contacts, self.follows, self.mint)
+        return Facts(self.actor(who), live, *known, p1_by=self.timers.get("p1"))
 
     def does(self, who: str | Actor, ask: Ask) -> Decision | Refusal:
         """Decide a command, take over what it decided, and check what must always hold."""

@@ -107,7 +107,7 @@ def attempt(scope: Scope, node: Node, who: Actor, ask: Ask) -> Decision | Refusa
     live = node.e if node.open or isinstance(ask, Transition) else None
     contacts = {node.said.id: node.said} if node.said else {}
     follows = node.e.id if node.e and not node.open else None
-    known = Facts(who, live, node.ticket, scope.customer, scope.people, contacts, follows, mint())
+    known = Facts(who, live, node.ticket, scope.customer, scope.people, contacts, follows, mint(), node.p1)
     return decide(known, Command("c", ask, "r"), POLICY, node.now)
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+from datetime import UTC, datetime
 from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from service.demo import extract
-from service.demo.incidents import COLUMNS, EXTRACT, load, tier_of
+from service.demo.incidents import COLUMNS, EXTRACT, events, load
+from service.replay import servicenow
+from service.replay.servicenow import tier_of
 
 LOG = Path(__file__).parents[4] / "shared" / "data" / "servicenow-2016-03.csv.gz"
 
@@ -86,3 +91,31 @@ def test_the_day_is_the_only_one_of_its_month_with_every_pair(log):
     for day, tier, priority in highest.values():
         pairs.setdefault(day, set()).add((tier, priority))
     assert [day for day, found in pairs.items() if len(found) == 12] == ["2/3/2016"]
+
+
+DECIDES = ("status", "priority", "first_responded_at", "resolved_at")
+
+
+def _changes(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where status or priority change, and what of a ticket decides."""
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        told = {"at": line["at"], **{name: line["facts"].get(name) for name in DECIDES}}
+        if not found or any(told[name] != found[-1][name] for name in ("status", "priority")):
+            found.append(told)
+    return found
+
+
+def test_its_events_are_those_that_the_importer_makes_of_the_log(log):
+    numbers = {incident.number for incident in load()}
+    imported: dict[str, list[dict[str, Any]]] = {}
+    for line in map(msgspec.json.decode, servicenow.events(row for row in log if row["number"] in numbers)):
+        if "ticket" in line:
+            imported.setdefault(line["ticket"], []).append(line)
+    told: dict[str, list[dict[str, Any]]] = {}
+    for event in events(load(), datetime(2018, 1, 1, tzinfo=UTC)):
+        if event.kind == "ticket":
+            told.setdefault(event.id, []).append(msgspec.to_builtins({"at": event.at, "facts": event.body}))
+    assert told.keys() == imported.keys()
+    for number in told:
+        assert _changes(told[number]) == _changes(imported[number]), number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -33,7 +34,7 @@ async def test_nothing_is_found_after_a_random_load(town: Town, seed: int):
 
 @pytest.fixture
 async def scene(database_url: str) -> AsyncIterator[Town]:
-    """A small healthy town, to be tampered with: T-1 accepted, with an act; T-2 offered; T-3 closed; T-4 open."""
+    """A small healthy town, to be tampered with: T-1 accepted, T-2 offered, T-3 closed, T-4 open, T-5 a P1."""
     db = await asyncpg.connect(database_url)
     town = Town(database_url, db)
     await town.settle_down()
@@ -51,7 +52,8 @@ async def scene(database_url: str) -> AsyncIterator[Town]:
             town.call("dan", three, "de_escalate", criterion="issue_resolved"),
             *(town.call("dan", three, "complete_step", step=step, detail="done") for step in STEPS),
             town.call("dan", three, "close"),
-            town.report("T-4", customer="beta"),
+            town.report("T-4", customer="beta", opened_at=datetime.now(UTC)),
+            town.report("T-5", priority="p1", opened_at=datetime.now(UTC)),
         ],
     )
     assert await verify.run(database_url) == []
@@ -86,6 +88,9 @@ ROWS = {
     "all messages": ("TRUNCATE outbox; SELECT", {"V5"}),
     "a timer": ("DELETE FROM timer WHERE kind = 'respond' AND ticket_id = 'T-2'", {"V6"}),
     "an engage timer": ("DELETE FROM timer WHERE kind = 'engage' AND ticket_id = 'T-4'", {"V6"}),
+    "a P1 timer": ("DELETE FROM timer WHERE kind = 'p1'", {"V6"}),
+    "a P1 timer's instant": ("UPDATE timer SET due_at = due_at + interval '1 s' WHERE kind = 'p1'", {"V6"}),
+    "a P1's end": ("UPDATE ticket SET status = 'solved' WHERE id = 'T-5'", {"V6"}),
     "an update timer": ("DELETE FROM timer WHERE kind = 'update' AND ticket_id = 'T-1'", {"V6"}),
 }  # fmt: skip
 

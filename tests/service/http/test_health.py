@@ -15,6 +15,7 @@ async def test_it_lives_and_is_ready(service: Service) -> None:
         "database": True,
         "schema": True,
         "moves": True,
+        "timers": True,
     }
 
 

@@ -74,6 +74,8 @@ LISTS: dict[str, Callable[[Any], Any]] = {
     "/v1/history?customer_id=acme": lambda t: t["seq"],
     "/v1/denials": lambda d: d["id"],
     "/v1/denials?actor=lee": lambda d: d["id"],
+    "/v1/deliveries": lambda d: d["id"],
+    "/v1/deliveries?audience=person": lambda d: d["id"],
     "/v1/customers": lambda c: c["id"],
     "/v1/people": lambda p: p["id"],
     "/v1/policies": lambda p: p["version"],
@@ -254,6 +256,32 @@ async def test_denials_by(town: Service, query: str) -> None:
     assert [d["at"] for d in everything] == sorted((d["at"] for d in everything), reverse=True)
     found = await _all(town, f"/v1/denials?{query}" if query else "/v1/denials", 2)
     assert found == [d for d in everything if DENIALS[query](d)]
+
+
+DELIVERIES: dict[str, Callable[[Any], bool]] = {
+    "": lambda d: True,
+    "audience=customer": lambda d: d["audience"] == "customer",
+    "recipient=acme": lambda d: d["recipient"] == "acme",
+    "template=handoff_offered": lambda d: d["template"] == "handoff_offered",
+    "ticket_id=T-3&audience=person": lambda d: d["ticket_id"] == "T-3" and d["audience"] == "person",
+    "status=planned": lambda d: d["status"] == "planned",
+    "status=parked": lambda d: False,
+}
+
+
+@pytest.mark.parametrize("query", DELIVERIES)
+async def test_deliveries_by(town: Service, query: str) -> None:
+    everything = await _all(town, "/v1/deliveries")
+    found = await _all(town, f"/v1/deliveries?{query}" if query else "/v1/deliveries", 2)
+    assert found == [d for d in everything if DELIVERIES[query](d)]
+
+
+async def test_deliveries_of_one_escalation_are_those_that_its_transitions_planned(town: Service) -> None:
+    e = (await _all(town, "/v1/escalations?ticket_id=T-3"))[0]["id"]
+    found = await _all(town, f"/v1/deliveries?escalation_id={e.upper()}")
+    assert found
+    assert {d["ticket_id"] for d in found} == {"T-3"}
+    assert found == [d for d in await _all(town, "/v1/deliveries") if d["escalation_id"] == e]
 
 
 async def test_denials_of_one_escalation(town: Service) -> None:

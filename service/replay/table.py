@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from machines.values import Tier
-from service.demo.cast import ADMIN, AUDITOR, at_level
-from service.demo.incidents import Incident
-from service.demo.tally import Tally
+from service.replay.caller import Caller
+from service.replay.cast.members import ADMIN, AUDITOR, at_level
+from service.replay.tally import Tally
 
 TIERS: tuple[Tier, ...] = ("enterprise", "professional", "starter")
 
@@ -24,30 +26,38 @@ TIERS: tuple[Tier, ...] = ("enterprise", "professional", "starter")
 
 
 class Advance(Protocol):
-    """Called once an incident is played to its end."""
+    """Called once an event is replayed, with its instant."""
 
-    def __call__(self) -> None:
+    def __call__(self, at: datetime) -> None:
         """One more."""
 
 
 @contextmanager
 def progress(console: Console, title: str, total: int) -> Iterator[Advance]:
-    """A bar on a terminal; in a log a line at every quarter."""
+    """A bar on a terminal, with the instant that is replayed; in a log a line at every tenth."""
     if not console.is_terminal:
-        done = 0
+        done, began = 0, time.monotonic()
 
-        def step() -> None:
+        def step(at: datetime) -> None:
             nonlocal done
             done += 1
-            if done * 4 // total > (done - 1) * 4 // total:
-                console.print(f"{title}: {done} of {total}", highlight=False)
+            if done * 10 // total > (done - 1) * 10 // total:
+                rate = done / max(time.monotonic() - began, 0.001)
+                console.print(f"{title}: {done:,} of {total:,} ({at:%Y-%m-%d %H:%M}), {rate:,.0f}/s", highlight=False)
 
         yield step
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[at]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(title, total=total, at="")
+        yield lambda at: bar.update(task, advance=1, at=f"{at:%Y-%m-%d %H:%M}")
 
 
 # At the end -------------------------------------------------------------------------------------------------------
@@ -64,20 +74,68 @@ def _n(count: int) -> str:
     return f"{count:,}" if count else "·"
 
 
-def by_tier(incidents: Sequence[Incident], tally: Tally) -> Table:
+def by_tier(tickets: Counter[str], tally: Tally) -> Table:
     """Tickets and escalations, by tier and highest level."""
     made = _table("Escalations by the highest level called", "tier", "tickets", "escalations", "no level", *_LEVELS)
-    tickets, highest = Counter(incident.tier for incident in incidents), tally.highest
+    highest = tally.highest
     for tier in TIERS:
         reached = [highest[tier, level] for level in range(5)]
         made.add_row(tier, _n(tickets[tier]), _n(sum(reached)), *map(_n, reached))
     made.add_section()
     reached = [sum(highest[tier, level] for tier in TIERS) for level in range(5)]
-    made.add_row("all", _n(len(incidents)), _n(sum(reached)), *map(_n, reached))
+    made.add_row("all", _n(sum(tickets.values())), _n(sum(reached)), *map(_n, reached))
     return made
 
 
 _LEVELS = ("L1", "L2", "L3", "L4")
+
+
+def by_situation(tally: Tally) -> Table:
+    """What began, by situation and tier."""
+    made = _table("Situations", "", *TIERS, "all")
+    begun = tally.begun
+    for situation in sorted({name for name, _ in begun}):
+        counts = [begun[situation, tier] for tier in TIERS]
+        made.add_row(situation, *map(_n, counts), _n(sum(counts)))
+    return made
+
+
+def answers(tally: Tally) -> Table:
+    """Response attainment per level, and by how much engages were late."""
+    made = _table(
+        "Answers by level", "level", "called", "in time", "late", "raised by the clock", "ended before", "met"
+    )
+    for level, told in tally.attainment.items():
+        due = told.in_time + told.late + told.raised
+        met = f"{told.in_time / due:.0%}" if due else "·"
+        counts = (told.called, told.in_time, told.late, told.raised, told.ended)
+        made.add_row(f"L{level}", *map(_n, counts), met)
+    late = sorted(span for span in tally.lateness if span)
+    told_late = f"at most {_span(late[-1])}, half of them within {_span(late[len(late) // 2])}" if late else "none"
+    raised = "Raised: nobody answered, and the clock took it further up."
+    made.caption = f"{raised} Engaged by a deadline: {len(tally.lateness):,}; late: {len(late):,} ({told_late})"
+    made.caption_justify = "left"
+    return made
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def deliveries(tally: Tally) -> Table:
+    """Messages that transitions planned, by template and whom they are for."""
+    audiences = ("person", "escalations", "customer", "account_manager", "help_desk")
+    made = _table("Messages planned", "template", *(name.replace("_", " ") for name in audiences), "all")
+    totals = Counter[str]()
+    for (template, _), count in tally.deliveries.items():
+        totals[template] += count
+    for template, total in totals.most_common():
+        made.add_row(template, *(_n(tally.deliveries[template, name]) for name in audiences), _n(total))
+    made.add_section()
+    sums = [sum(n for (_, to), n in tally.deliveries.items() if to == name) for name in audiences]
+    made.add_row("all", *map(_n, sums), _n(sum(sums)))
+    return made
 
 
 def endings(tally: Tally) -> Table:
@@ -119,20 +177,19 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(1, width - 1)] + "…"
 
 
-def speed(seconds: float, took: list[float], tally: Tally, replayed: int) -> str:
-    """How long it took. Client and service share a process here: `bench` is what measures."""
-    ordered = sorted(took)
-    p50, p99 = (1000 * ordered[int(len(ordered) * q)] for q in (0.5, 0.99))
+def speed(seconds: float, events: int, caller: Caller, tally: Tally) -> str:
+    """How long it took, and what it comes to: two digests by which runs are compared."""
     return (
-        f"{len(took):,} requests in {seconds:.1f} s, {len(took) / seconds:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms\n"
-        f"(one process plays both sides; `escalation-matrix bench` measures).\n"
+        f"{events:,} events in {seconds:,.1f} s, {events / seconds:,.0f}/s; {caller.calls:,} requests, "
+        f"{caller.calls / seconds:,.0f}/s, one after the other.\n"
         f"{len(tally.history):,} transitions: every one that was acknowledged is in history.\n"
-        f"{len(tally.denials):,} denials: one for each refusal.\n"
-        f"{replayed} answers got lost and were asked for again with the same key: each happened once."
+        f"{caller.repeats:,} requests had to be asked again.\n"
+        f"history  {tally.digest}\n"
+        f"outcome  {tally.outcome}"
     )
 
 
-def whereabouts(base: str, keys: Mapping[str, str], tally: Tally) -> Iterator[str]:
+def whereabouts(base: str, keys: Mapping[str, str], tally: Tally, later: datetime) -> Iterator[str]:
     """Where things are, and how to go on. Lines for a shell: they are printed as they are."""
     agent = at_level(0)[0]
     live = next((e["id"] for e in tally.escalations if e["state"] != "closed"), tally.escalations[0]["id"])
@@ -146,3 +203,7 @@ def whereabouts(base: str, keys: Mapping[str, str], tally: Tally) -> Iterator[st
     yield f"  KEY={keys[agent]}"
     for path in ("escalations?state=open", f"escalations/{live}/transitions", f"history?escalation_id={live}"):
         yield f"""  curl -sH "Authorization: Bearer $KEY" '{base}/v1/{path}'"""
+    yield ""
+    yield "Move the clock a day on, and see what falls due:"
+    yield f"  ADMIN={keys[ADMIN]}"
+    yield f"""  curl -sX PUT -H "Authorization: Bearer $ADMIN" -d '{{"now": "{later:%FT%TZ}"}}' {base}/v1/clock"""

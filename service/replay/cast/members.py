@@ -1,13 +1,10 @@
-"""The cast: who plays in the demo, and the customers that the incidents belong to."""
+"""Who is in the cast, and their roles: they play; the tickets are whatever is replayed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 
-from machines.values import ROLE_LEVEL, Role, Tier
-from service.demo.incidents import Incident
+from machines.values import ROLE_LEVEL, Role
 
 
 class Member(Struct, frozen=True):
@@ -56,28 +53,3 @@ def at_level(level: int) -> tuple[str, ...]:
 def level_of(person: str) -> int:
     """A person's level."""
     return next(member.level or 0 for member in PEOPLE if member.id == person)
-
-
-class Customer(Struct, frozen=True):
-    """A location of the incidents, as a customer."""
-
-    id: str
-    name: str
-    tier: Tier
-    contact: str
-    account_manager: str | None
-
-
-def customer_of(incident: Incident) -> Customer:
-    """The customer of an incident. Addresses end in `.example`: they reach nobody, by RFC 2606."""
-    known = incident.location != "?"
-    name = f"Location {incident.location}" if known else "Location unknown"
-    slug = name.lower().replace(" ", "-")
-    manager = f"am-{slug}" if incident.tier == "enterprise" else None
-    return Customer(slug, name, incident.tier, f"it@{slug}.example", manager)
-
-
-def customers_of(incidents: Iterable[Incident]) -> tuple[Customer, ...]:
-    """Each customer of these incidents once, by id."""
-    found = {customer.id: customer for customer in map(customer_of, incidents)}
-    return tuple(found[name] for name in sorted(found))
