@@ -118,7 +118,7 @@ async def test_a_timer_that_cannot_be_decided_is_not_tried_in_a_busy_loop_and_st
     (bad, good), due = await offered(town, engine, 2, START)
     await town.db.execute("DELETE FROM timer WHERE kind = 'update'")
     await town.db.execute("SET session_replication_role = replica")
-    await town.db.execute("UPDATE escalation SET handoff = handoff - 'status' WHERE id = $1", bad)
+    await town.db.execute("UPDATE escalation SET handoff = handoff::jsonb - 'status' WHERE id = $1", bad)
     await now_is(town, due)
     count = Count(1)
     async with firing(town, [engine], count):
