@@ -122,8 +122,11 @@ async def _play_all(client: Client, incidents: Sequence[Incident], advance: tabl
         async with asyncio.TaskGroup() as together:
             for _ in range(AT_ONCE):
                 together.create_task(play_one_by_one())
-    except* StoryError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:
+        told, others = errors.split(StoryError)
+        if told is None or others is not None:
+            raise
+        raise told.exceptions[0] from None
 
 
 async def _until_stopped(console: Console) -> None:
