@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from . import statemachine
+from . import statemachine, timers
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
@@ -45,8 +45,10 @@ CONTENDERS: Sequence[Contender] = (
     OURS_ONE,
     ROWS_ONE,
     Loader(),
+    timers.AT_ONCE,
+    timers.STEADILY,
 )
-GROUPS = {"transitions": "transitions/s", "decisions": "decisions/s"}
+GROUPS = {"transitions": "transitions/s", "decisions": "decisions/s", "timers": "timers/s"}
 """What may be asked for together, by what it does so many of."""
 
 _REFRESH_EVERY = 0.2
@@ -102,6 +104,7 @@ async def _run(options: argparse.Namespace, contenders: Sequence[Contender]) -> 
             warmup=options.warmup,
             rounds=options.rounds,
             connections=options.connections,
+            timers=options.timers,
             seed=options.seed,
             cache=options.cache,
         )
@@ -126,6 +129,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, default=2, help="seconds before each turn (2)")
     parser.add_argument("--rounds", type=int, default=3, help="turns that each takes (3)")
     parser.add_argument("--connections", type=int, default=64, help="clients at once (64)")
+    parser.add_argument("--timers", type=int, default=100_000, help="that are due at once (100000)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
