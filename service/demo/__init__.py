@@ -30,9 +30,9 @@ from service.replay.player import Player
 from service.replay.tally import Tally
 
 SEED = 20160302
-EAGER = 1.5
+EAGER = 1.25
 """How many more tickets than in a replay somebody wants escalated: one day has few of a kind."""
-UNTIL = datetime(2016, 3, 3, 20, 0, tzinfo=UTC)
+UNTIL = datetime(2016, 3, 3, 14, 0, tzinfo=UTC)
 """Where the demo stops the clock, and leaves what stands to whoever plays on."""
 DAY = timedelta(days=1)
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from service import log
 
-from . import statemachine
+from . import statemachine, timers
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
@@ -51,6 +51,8 @@ CONTENDERS: Sequence[Contender] = (
     OURS_ONE,
     ROWS_ONE,
     Loader(),
+    timers.AT_ONCE,
+    timers.STEADILY,
 )
 GROUPS = {
     "transitions": (
@@ -58,6 +60,7 @@ GROUPS = {
         *("ours-one", "rows-one", "decide", "statemachine"),
     ),
     "decisions": ("decide", "statemachine", "statemachine-kept"),
+    "timers": (timers.AT_ONCE.name, timers.STEADILY.name),
 }
 """What may be asked for together: all that the targets are about, and decisions alone."""
 
@@ -116,6 +119,7 @@ async def _run(
             warmup=options.warmup,
             rounds=options.rounds,
             connections=options.connections,
+            timers=options.timers,
             seed=options.seed,
             verify=options.verify,
             cache=options.cache,
@@ -146,6 +150,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="clients at once (64)")
     parser.add_argument("--profile", action="store_true", help="where the product's time goes; alone, nothing else")
     parser.add_argument("--verify", action="store_true", help="let the verifier look at what the product wrote")
+    parser.add_argument("--timers", type=int, default=100_000, help="that are due at once (100000)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")

@@ -29,6 +29,7 @@ class Bench:
     warmup: float = 2.0
     rounds: int = 3
     connections: int = 64
+    timers: int = 100_000
     seed: int = 1
     # Whether the product's verifier looks at what the product's turns left.
     verify: bool = False

@@ -141,7 +141,7 @@ async def _stop_one(service: Service, rng: random.Random, db: asyncpg.Connection
     try:
         instant = await db.fetchval("SELECT clock_timestamp()")
         told.left_when_stopped = await db.fetchval(LEFT)
-        while await db.fetchval(HELD, instant):
+        while await db.fetchval(HELD, instant):  # noqa: ASYNC110  # another process lets go
             await asyncio.sleep(0.05)
         told.freed_after = time.monotonic() - stopped
         await _drained(db, began)

@@ -7,7 +7,7 @@ couldn't be asked again, so the play goes on after any interruption, and two pla
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,7 +90,7 @@ class Cast:
 
     async def clock_acted(self, now: datetime) -> None:
         """Timers have fired: the newest rows of history tell where."""
-        tickets: dict[str, None] = {}
+        found: dict[str, list[dict[str, Any]]] = {}
         newest = self._seen
         page = 0
         cursor = ""
@@ -100,14 +100,18 @@ class Cast:
             told = (await self._caller.call(AUDITOR, "GET", path, name=name)).body
             rows = [row for row in told["items"] if row["seq"] > self._seen]
             newest = max([newest, *(row["seq"] for row in rows)])
-            tickets |= dict.fromkeys(row["ticket_id"] for row in rows if not self._knows(row))
+            for row in rows:
+                if not self._knows(row):
+                    found.setdefault(row["ticket_id"], []).append(row)
             if len(rows) < len(told["items"]) or told["next_cursor"] is None:
                 break
             cursor, page = f"&cursor={told['next_cursor']}", page + 1
         self._seen = newest
-        for ticket in sorted(tickets):
+        for ticket in sorted(found):
             w = self._watch(ticket)
-            await self._look(w)
+            name = f"look-{ticket}-{w.token}"
+            told = (await self._caller.call(AUDITOR, "GET", f"/v1/tickets/{ticket}", name=name)).body
+            await self._take(w, told["escalation"], found[ticket][::-1])
             self._plan(w, now)
 
     async def find(self, now: datetime) -> None:
@@ -143,14 +147,8 @@ class Cast:
             w.sender = next(iter(customer.get("contacts", ())), f"somebody@{event.body['customer_id']}.example")
             w.wish = asking.wish(w, event.at, self._eager)
 
-    async def _look(self, w: Watched) -> None:
-        """How the ticket's escalation stands."""
-        name = f"look-{w.ticket}-{w.token}"
-        told = (await self._caller.call(AUDITOR, "GET", f"/v1/tickets/{w.ticket}", name=name)).body
-        await self._take(w, told["escalation"])
-
-    async def _take(self, w: Watched, e: Any, transition: Any = None) -> None:
-        """The escalation as it was answered; None: there is none that is not closed."""
+    async def _take(self, w: Watched, e: Any, rows: Sequence[dict[str, Any]] = ()) -> None:
+        """The escalation as it was answered; None: there is none that is not closed. `rows` are its newest."""
         if e is None:
             if w.escalation is not None and w.state != "closed":
                 w.escalation, w.log = None, []
@@ -160,12 +158,15 @@ class Cast:
         elif e["state"] == "de_escalating" and w.state != "de_escalating":
             w.heard = 0
         w.escalation = e
-        if transition is not None and transition["version"] == len(w.log) + 1 == e["version"]:
-            w.log.append(transition)
-        elif e["version"] != len(w.log):
-            path = f"/v1/history?escalation_id={e['id']}"
-            rows = self._caller.pages(AUDITOR, path, f"log-{w.ticket}-{e['version']}")
-            w.log = [row async for row in rows][: e["version"]]
+        known = range(len(w.log) + 1, e["version"] + 1)
+        newest = [row for row in rows if row["escalation_id"] == e["id"] and row["version"] in known]
+        if len(newest) == len(known):
+            w.log += newest
+        else:
+            pages = self._caller.pages(
+                AUDITOR, f"/v1/history?escalation_id={e['id']}", f"log-{w.ticket}-{e['version']}"
+            )
+            w.log = [row async for row in pages][: e["version"]]
         self._caller.acknowledged.add((e["id"], e["version"]))
 
     # What is done --------------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Cast:
             await self._take(w, told["escalation"])
             return str(told["contact"]["id"])
         if step.status == 201:
-            await self._take(w, told["escalation"], told["transition"])
+            await self._take(w, told["escalation"], [told["transition"]])
         elif not step.stale:
             if step.guard is not None and step.guard not in [failure["guard"] for failure in told["failed"]]:
                 raise unexpected(step.who, "POST", path, body, f"{step.status} by {step.guard}", answer)

@@ -229,3 +229,29 @@ async def _ends(url: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
     finally:
         await conn.close()
+
+
+# The command --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("bad.ndjson", "--key", "esk_0_0"), "line 1: "),
+        (("nowhere.ndjson", "--key", "esk_0_0"), "No such file"),
+        (("bad.ndjson", "--key", "esk_0_0", "--cast", "1"), "leave out --key"),
+        (("bad.ndjson", "--speed", "0"), "must be above 0"),
+    ],
+)
+async def test_the_command_says_in_words_what_is_wrong(tmp_path: Path, words: tuple[str, ...], told: str):
+    (tmp_path / "bad.ndjson").write_text('{"at": "yesterday"}\n')
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "service", "replay", *words),
+        cwd=tmp_path,
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 1
+    assert told in out.decode()
+    assert "Traceback" not in out.decode()
