@@ -125,7 +125,9 @@ async def test_a_timer_that_cannot_be_decided_is_not_tried_in_a_busy_loop_and_st
         await count.reached.wait()
     assert count.in_vain <= 3
     assert (await town.versions(good))[-1] == "escalate"
-    await town.db.execute('UPDATE escalation SET handoff = handoff || \'{"status": "briefed"}\' WHERE id = $1', bad)
+    await town.db.execute(
+        'UPDATE escalation SET handoff = handoff::jsonb || \'{"status": "briefed"}\' WHERE id = $1', bad
+    )
     await town.db.execute("INSERT INTO timer SELECT ticket_id, 'update', next_update_by FROM escalation")
 
 
