@@ -32,13 +32,14 @@ from .profile import Profile, print_profile, profile
 from .report import document, print_figures
 from .rivals import transact
 from .rivals.django_fsm import DjangoFsm
-from .rows import ROWS, ROWS_ONE
+from .rows import ROWS, ROWS_ONE, ROWS_PLAIN
 from .setwise import SetWise
 from .stage import Stage
 
 CONTENDERS: Sequence[Contender] = (
     OURS,
     ROWS,
+    ROWS_PLAIN,
     SetWise(),
     Ceiling(),
     transact.DBOS,
@@ -56,7 +57,7 @@ CONTENDERS: Sequence[Contender] = (
 )
 GROUPS = {
     "transitions": (
-        *("ours", "rows-pgbench", "setwise", "ceiling", "dbos", "django"),
+        *("ours", "rows-pgbench", "rows-plain", "setwise", "ceiling", "dbos", "django"),
         *("ours-one", "rows-one", "decide", "statemachine"),
     ),
     "decisions": ("decide", "statemachine", "statemachine-kept"),

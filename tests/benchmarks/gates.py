@@ -37,6 +37,7 @@ TARGETS = (
         gate=1.0,
         aim=1.5,
     ),
+    Target(what="the same", figure="ours", against="rows-plain"),
     Target(what="the same", figure="ours", against="ceiling", gate=0.45, aim=1.0),
     Target(what="the same", figure="ours", against="setwise"),
     Target(what="the same", figure="ours", against="dbos", gate=25.0),

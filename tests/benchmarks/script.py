@@ -15,10 +15,11 @@ import sql
 from .lives import CUSTOMERS, TIERS
 from .record import FIRST_SEQ, Call, Form, Step, as_text, form
 
-_NAMES = {text: name.partition(".")[2] for name, text in sql.queries().items()}
+NAMES = {text: name.partition(".")[2] for name, text in sql.queries().items()}
+"""What the product's statements are called."""
 _COMMENT = re.compile(r"^--[^\n]*\n", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")
-_LIFE = ("time", "front", "back", "ticket", "customer")
+LIFE = ("time", "front", "back", "ticket", "customer")
 """What is drawn for each life: see `record.TIME` and those after it."""
 _DRAWN = f"""(SELECT substr(ms, 1, 8) || '-' || substr(ms, 9, 4) AS time, substr(id, 1, 13) AS front,
     substr(r, 1, 12) AS back, 'B-0000-' || substr(r, 1, 12) || right(r, 4) AS ticket,
@@ -34,10 +35,10 @@ class Script:
 
     tables: str
     text: str
-    # One statement each time, which makes a step's documents and arguments, and one that makes nothing.
-    nothing: str
-    documents: str
     defines: dict[str, str]
+    # One statement each time, which makes a step's documents and arguments, and one that makes nothing.
+    documents: str = ""
+    nothing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def script(steps: Sequence[Step]) -> Script:
     if len(carrier) != 1 or any(carrier[0] not in {call.text for call in step.calls} for step in steps):
         raise ValueError("one statement must take all documents, at every step: teach this script otherwise")
 
-    begins = ["\\set step (:step + 1) % " + str(len(steps)), "\\if :step = 0", _new_life(small, fixed), "\\endif"]
+    begins = ["\\set step (:step + 1) % " + str(len(steps)), "\\if :step = 0", new_life(small, fixed), "\\endif"]
     body: list[str] = []
     for text in sent:
         at = [n for n, step in enumerate(steps) if text in {call.text for call in step.calls}]
@@ -103,7 +104,7 @@ def _merged(steps: Sequence[Step]) -> list[str]:
 
 def _slots(text: str, steps: Sequence[Step], seqs: list[list[int]]) -> list[_Slot]:
     calls = [next((call for call in step.calls if call.text == text), None) for step in steps]
-    name = _NAMES.get(text, "own")
+    name = NAMES.get(text, "own")
     first = next(call for call in calls if call is not None)
     return [
         _Slot(
@@ -155,21 +156,23 @@ def _tables(steps: Sequence[Step], small: Sequence[_Slot], large: Sequence[_Slot
     return "\n".join([*lines, "VACUUM (ANALYZE) life, life_begins;"])
 
 
-def _new_life(small: Sequence[_Slot], fixed: Mapping[str, str | None]) -> str:
-    drawn = [f"drawn.{name}" for name in _LIFE]
+def new_life(small: Sequence[_Slot], fixed: Mapping[str, str | None]) -> str:
+    """Draw the ids of a life; `small` are the arguments of its first step, `fixed` those that are always the same."""
+    drawn = [f"drawn.{name}" for name in LIFE]
     picked = [
         *drawn,
         *(f"{_filled(f'begins.{slot.name}', drawn)} AS {slot.name}" for slot in small),
         *(f"{_literal(value or '')} AS {name}" for name, value in fixed.items()),
     ]
-    return f"SELECT {', '.join(picked)} FROM {_DRAWN}, life_begins AS begins \\gset"
+    source = f"{_DRAWN}, life_begins AS begins" if small else _DRAWN
+    return f"SELECT {', '.join(picked)} FROM {source} \\gset"
 
 
 def _documents(large: Sequence[_Slot], small: Sequence[_Slot], draws: int) -> str:
-    values = [*(f"born.{name}" for name in _LIFE), *(f"drawn.seq{n}" for n in range(draws))]
+    values = [*(f"born.{name}" for name in LIFE), *(f"drawn.seq{n}" for n in range(draws))]
     made = [f"{_filled(f'life.{slot.name}', values)} AS {slot.name}" for slot in large]
     made += [f"{_filled(f'life.next_{slot.name}', values[:FIRST_SEQ])} AS {slot.name}" for slot in small]
-    born = ", ".join(f":{name}::text AS {name}" for name in _LIFE)
+    born = ", ".join(f":{name}::text AS {name}" for name in LIFE)
     drawn = ", ".join(f"nextval('history_seq') AS seq{n}" for n in range(draws))
     source = f"life, (SELECT {born}) AS born, (SELECT {drawn}) AS drawn"
     return f"doc AS MATERIALIZED (SELECT {', '.join(made)} FROM {source} WHERE life.step = :step)"

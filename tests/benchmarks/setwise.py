@@ -33,6 +33,7 @@ from .bench import Bench, Measure, Sample
 from .lives import CUSTOMERS, TIERS
 from .process import output_of
 from .record import Argument, Call, Form, Step, filled, form
+from .script import NAMES
 from .tally import written
 
 BATCH = 64
@@ -158,6 +159,7 @@ async def _measure(plan: Plan) -> Sample:
     draws = max(map(len, seqs))
     order = [call.text for call in max(plan.steps, key=lambda step: len(step.calls)).calls]
     places = [_Lives(n, forms, random.Random(f"sets/{plan.seed}/{n}")) for n in range(BATCH)]
+    tally: dict[str, float] = {}
     numbers = iter(range(1_000_000_000, 2_000_000_000))
     connection = await database.open_connection(plan.url)
 
@@ -168,21 +170,28 @@ async def _measure(plan: Plan) -> Sample:
 
     # Until every place is at its step, then the warm-up.
     for _ in range(len(plan.steps)):
-        await _send(connection, batch()[1])
-    await _for(plan.warmup, connection, batch)
-    counted, took, latencies = await _for(plan.seconds, connection, batch)
+        await _send(connection, batch()[1], tally)
+    await _for(plan.warmup, connection, batch, tally)
+    tally.clear()
+    counted, took, latencies = await _for(plan.seconds, connection, batch, tally)
     await connection.close()
     latencies.sort()
     return Sample(
         rate=counted / took,
         p50=latencies[len(latencies) // 2] * 1e3,
         p99=latencies[len(latencies) * 99 // 100] * 1e3,
-        notes={"batches": len(latencies)},
+        notes={
+            "batches": len(latencies),
+            "a_batch_ms": {name: round(seconds / len(latencies) * 1e3, 2) for name, seconds in tally.items()},
+        },
     )
 
 
 async def _for(
-    seconds: float, connection: asyncpg.Connection, batch: Callable[[], tuple[int, list[Call]]]
+    seconds: float,
+    connection: asyncpg.Connection,
+    batch: Callable[[], tuple[int, list[Call]]],
+    tally: dict[str, float],
 ) -> tuple[int, float, list[float]]:
     """Batches for so many seconds of the database's time: counted commands, those seconds, and each batch's."""
     counted = 0
@@ -190,18 +199,21 @@ async def _for(
     while sum(latencies) < seconds:
         for count, calls in [batch() for _ in range(_AHEAD)]:
             began = time.perf_counter()
-            await _send(connection, calls)
+            await _send(connection, calls, tally)
             latencies.append(time.perf_counter() - began)
             counted += count
     return counted, sum(latencies), latencies
 
 
-async def _send(connection: asyncpg.Connection, calls: list[Call]) -> None:
+async def _send(connection: asyncpg.Connection, calls: list[Call], tally: dict[str, float]) -> None:
     for call in calls:
+        began = time.perf_counter()
         if call.arguments:
             await connection.fetch(call.text, *call.arguments)
         else:
             await connection.execute(call.text)
+        name = NAMES.get(call.text, call.text[:20])
+        tally[name] = tally.get(name, 0.0) + time.perf_counter() - began
 
 
 if __name__ == "__main__":
