@@ -20,8 +20,9 @@ from service.metrics import METRICS, Metrics
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
-from service.submit import HOUSE, House
+from service.submit import HOUSE, TURNS, House
 from service.timers import Timers
+from service.turns import Turns
 
 
 def build(settings: Settings, url: str) -> web.Application:
@@ -35,6 +36,7 @@ def build(settings: Settings, url: str) -> web.Application:
 
     async def live(app: web.Application) -> AsyncIterator[None]:
         policies = Policies()
+        turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
         virtual = settings.clock == "virtual"
         try:
@@ -49,6 +51,7 @@ def build(settings: Settings, url: str) -> web.Application:
             queue_limit=settings.queue_limit,
             in_flight=1 if virtual else 2,  # one batch after the other, so that the same requests are the same history
             first=clock.first if virtual else None,
+            turns=turns,
         )
         app[HOUSE] = House(engine, reads, policies, settings)
         app[CLOCK] = clock.VirtualClock(reads, engine)

@@ -33,6 +33,8 @@ FACTS = sql.query("engine.facts")
 MOST_ROWS = 3
 """Rows of history that one timer makes at most."""
 Lane = Literal["request", "bulk", "timer"]
+PATIENT = 2
+"""How often a command is skipped before it waits for its lock."""
 
 
 class Reply(Struct, frozen=True):
@@ -81,6 +83,11 @@ class Job:
         """Commands that name the same escalation or ticket are never in two batches at once."""
         ask = self.command.ask
         self.subject = ask.escalation_id if isinstance(ask, Transition) else ticket_of(self.command) or ""
+
+    @property
+    def waits(self) -> bool:
+        """Its ticket was locked elsewhere often enough: it waits for the lock now."""
+        return self.tries >= PATIENT
 
 
 class Read(Snapshot):

@@ -11,7 +11,8 @@
    lost races retry it whole. If the connection dies in COMMIT, a new one locks the same tickets and looks for the
    commands: absent means not committed. If that fails too, the outcome is unknown, and said so.
 7. *Fair.* At most 64 commands a batch, round robin over requests, bulk items and timers; two batches in flight, each
-   on a connection of its own; a bounded queue; time limits that free the rows of a node that stopped.
+   on a connection of its own, the second once a quarter of a batch waits or the first takes long; a bounded queue;
+   time limits that free the rows of a node that stopped.
 
 It knows commands, facts, decisions and named queries, and nothing of escalations.
 """
@@ -29,10 +30,14 @@ import sql
 from machines.case import Mint
 from service.asks import Wants, wants
 from service.batch import Batch, Job, Policies, Reply, read_batch
+from service.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 BATCH = 64
+QUARTER, LONG = BATCH // 4, 0.05
+"""Waiting commands, and seconds, with which a second batch begins beside the first. Two small ones cost both the
+database and this process more than one, and finish later."""
 LANES = ("request", "bulk", "timer")
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
 MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
@@ -49,8 +54,6 @@ LOST = (
 )
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
-PATIENT = 2
-"""How often a command is skipped before it waits for its lock."""
 
 
 class Unavailable(Exception):  # noqa: N818  # what it says to callers
@@ -78,6 +81,7 @@ class Engine:
         queue_limit: int,
         in_flight: int = 2,
         first: Callable[[asyncpg.Connection, list[Job]], Awaitable[list[Job]]] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._connect = connect
         self.policies = policies
@@ -87,8 +91,10 @@ class Engine:
         self._lanes: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
         self._waiting = 0
         self._in_flight: set[str] = set()
+        self._young = set[_Hand]()
         self._wake = asyncio.Event()
         self._stopping = False
+        self.turns = turns or Turns()
         self._workers = [asyncio.create_task(self._work(), name=f"engine-{n}") for n in range(in_flight)]
 
     async def submit(self, job: Job) -> Reply:
@@ -115,15 +121,18 @@ class Engine:
         """What waits, round robin over the lanes: a long bulk delays a request by one batch at most.
 
         What the other batch is busy with stays, in its order: arrival order holds, and nobody waits for a lock of ours.
+        Who will wait for a lock held elsewhere goes without the others, who need not.
         """
         taken = list[Job]()
         lanes = [lane for lane in self._lanes.values() if lane]
         stay: list[Job] = []
+        busy = set(self._in_flight)
         while lanes and len(taken) < BATCH:
             for lane in list(lanes):
                 job = lane.popleft()
-                if job.subject in self._in_flight:
+                if job.subject in busy or (taken and job.waits != taken[0].waits):
                     stay.append(job)
+                    busy.add(job.subject)
                 else:
                     self._waiting -= 1
                     if not job.reply.done():
@@ -136,11 +145,19 @@ class Engine:
             self._lanes[job.lane].appendleft(job)
         return taken
 
+    def _may_begin(self) -> bool:
+        return not self._young or self._waiting >= QUARTER
+
+    def _grown(self, hand: _Hand) -> None:
+        """A batch that takes long, or is done, holds up no other."""
+        self._young.discard(hand)
+        self._wake.set()
+
     async def _work(self) -> None:
         """One of the batches in flight, again and again, on a connection of its own."""
         hand = _Hand(self._connect, self)
         while True:
-            jobs = self._take()
+            jobs = self._take() if self._may_begin() else []
             if not jobs:
                 if self._stopping and not self._waiting:
                     break
@@ -149,9 +166,12 @@ class Engine:
                 continue
             subjects = {job.subject for job in jobs}
             self._in_flight |= subjects
+            self._young.add(hand)
+            long = asyncio.get_running_loop().call_later(LONG, self._grown, hand)
             await hand.settle(jobs)
-            self._in_flight -= subjects
-            self._wake.set()  # somebody may have stayed for these
+            long.cancel()
+            self._in_flight -= subjects  # somebody may have stayed for these
+            self._grown(hand)
         await hand.close()
 
 
@@ -173,7 +193,7 @@ class _Hand:
             self._forget()
             await self._again(jobs, error)
         except asyncpg.LockNotAvailableError as error:
-            waited = [job for job in jobs if job.tries >= PATIENT]
+            waited = [job for job in jobs if job.waits]
             _fail(waited, Unavailable("the database is busy with these rows"))
             await self._again([job for job in jobs if job not in waited], error)
         except BUSY as error:
@@ -214,8 +234,7 @@ class _Hand:
         want = wants(jobs, at_once=self._engine.first is not None)
         if want.made:
             await conn.execute(MAKE_TICKETS, want.made)
-        waits = any(job.tries >= PATIENT for job in jobs)
-        found = await conn.fetch(LOCK_WAITING if waits else LOCK, want.tickets, want.escalations)
+        found = await conn.fetch(LOCK_WAITING if any(job.waits for job in jobs) else LOCK, want.tickets, want.escalations)
         located = {row["escalation_id"]: row["ticket_id"] for row in found if row["escalation_id"]}
         skipped = {row["ticket_id"] for row in found if not row["locked"]}
         if skipped:
@@ -235,9 +254,8 @@ class _Hand:
         await self._commit(conn, batch, want)
         for job in reversed(batch.later):
             self._engine.put(job, first=True)
-        for job, reply in batch.replies:
-            if not job.reply.done():
-                job.reply.set_result(reply)
+        for answered in batch.replies:
+            self._engine.turns.give(_tell, answered)
 
     async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
         try:
@@ -296,6 +314,12 @@ def _split(jobs: list[Job], located: dict[str, str], skipped: set[str]) -> tuple
     """Those whose ticket is ours, and those that wait for their next try."""
     passed = [job for job in jobs if located.get(job.subject, job.subject) in skipped]
     return [job for job in jobs if job not in passed], passed
+
+
+def _tell(answered: tuple[Job, Reply]) -> None:
+    job, reply = answered
+    if not job.reply.done():
+        job.reply.set_result(reply)
 
 
 def _fail(jobs: list[Job], error: Exception) -> None:

@@ -23,7 +23,7 @@ from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
 from service.reads import identified_first
-from service.submit import NAMED, REQUEST_ID, fresh_id, unavailable
+from service.submit import NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-Id", "")
     named = request[NAMED] = 0 < len(given) <= 100 and given.isascii() and given.isprintable()
     request[REQUEST_ID] = given if named else fresh_id()
+    await request.app[TURNS].mine()
     told = await _told(request, handler)
     request_id = request[REQUEST_ID]
     _signed(told, request_id)

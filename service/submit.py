@@ -19,6 +19,7 @@ from service.door import token
 from service.engine import Engine, Unavailable
 from service.problems import problem
 from service.rows import fingerprint
+from service.turns import Turns
 
 encode = msgspec.json.Encoder().encode
 
@@ -40,6 +41,7 @@ def fresh_id() -> str:
 
 
 HOUSE = web.AppKey("house", House)
+TURNS = web.AppKey("turns", Turns)
 REQUEST_ID = web.RequestKey("request_id", str)
 NAMED = web.RequestKey("named", bool)
 """Whether the caller gave the request its id."""

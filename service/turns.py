@@ -1,0 +1,49 @@
+"""Turns: many small pieces of work are done a few at a time, and in between the loop hears who else has something.
+
+An event loop looks at its sockets only after it has run all that is ready. When a batch is answered, dozens of callers
+are told and dozens of new requests read, for milliseconds in which a database that has answered the next batch waits
+to be heard. What takes turns here is put off instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+AT_ONCE = 4
+"""Pieces of work between two looks at the sockets."""
+
+
+class Turns:
+    """Pieces of work, done in the order in which they came; made where the loop runs."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[Callable[[Any], object], Any]] = deque()
+
+    def give(self, do: Callable[[Any], object], what: Any) -> None:
+        """Call `do(what)` when its turn has come. It must not raise."""
+        self._waiting.append((do, what))
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._round)
+
+    async def mine(self) -> None:
+        """Return when the caller's turn has come."""
+        turn = self._loop.create_future()
+        self.give(_come, turn)
+        await turn
+
+    def _round(self) -> None:
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            do, what = self._waiting[0]
+            do(what)
+            self._waiting.popleft()
+        if self._waiting:
+            self._loop.call_soon(self._round)
+
+
+def _come(turn: asyncio.Future[None]) -> None:
+    if not turn.done():  # its caller may have gone
+        turn.set_result(None)
