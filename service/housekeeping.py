@@ -1,4 +1,4 @@
-"""What the service does for itself now and then: room for the months to come, and forgetting what it need not keep."""
+"""What the service does for itself now and then: room for months to come, and less of what it need not keep."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ async def keep_house(pool: asyncpg.Pool) -> None:
 
 
 async def tidy(pool: asyncpg.Pool) -> None:
-    """One round: partitions for the months to come, and the stored answers of more than 48 hours ago."""
+    """One round: partitions for the months to come, stored answers of more than 48 hours ago, counts of the gone."""
     made = await pool.fetchval(sql.query("housekeeping.make_partitions"), MONTHS)
     forgotten = 0
     while (deleted := int((await pool.execute(sql.query("housekeeping.forget_answers"), AT_ONCE)).split()[-1])) > 0:
         forgotten += deleted
+    await pool.execute(sql.query("housekeeping.sum_holdings"))
     log.info("house_tidied", partitions_made=made, answers_forgotten=forgotten)

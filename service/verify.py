@@ -1,8 +1,9 @@
 """The verifier: reads a live database in one snapshot and finds every row that is not as the rules say.
 
-V3: history replays to the current row. V4: versions are gap-free, every hash is right and follows the one before.
-V5: one outbox row per planned message. V6: what waits has exactly its timer. V7: nobody owns by accept without a
-brief from another. (V1 and V2, acknowledged and refused changes, need the clients' own log.) It changes nothing.
+V3: history replays to the current row, and what is counted of the rows is right. V4: versions are gap-free, every
+hash is right and follows the one before. V5: one outbox row per planned message. V6: what waits has exactly its timer.
+V7: nobody owns by accept without a brief from another. (V1 and V2, acknowledged and refused changes, need the clients'
+own log.) It changes nothing.
 """
 
 from __future__ import annotations
@@ -171,6 +172,9 @@ async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncI
     for row in await conn.fetch(sql.query("verify.stray_messages")):
         where = f"{row['escalation_id']} version {row['version']}"
         yield Finding("V5", where, f"{row['found']} outbox rows that no transition planned")
+    for row in await conn.fetch(sql.query("verify.wrong_holdings")):
+        where = f"person {row['person']}"
+        yield Finding("V3", where, f"by the rows they hold {row['wanted']}, counted are {row['counted']}")
     for row in await conn.fetch(sql.query("verify.wrong_timers")):
         where = f"ticket {row['ticket_id']}, {row['kind']}"
         yield Finding("V6", where, f"its row says {row['wanted']}, its timer {row['armed']}")

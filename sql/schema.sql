@@ -301,6 +301,42 @@ CREATE UNIQUE INDEX one_live_escalation_per_ticket ON escalation (ticket_id) WHE
 CREATE INDEX ON escalation (ticket_id, id);
 CREATE INDEX ON escalation (customer_id, id);
 
+CREATE FUNCTION holders(owner text, offered_to text, closed_at timestamptz) RETURNS text[] LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN closed_at IS NULL THEN
+        array_remove(ARRAY[owner, CASE WHEN offered_to IS DISTINCT FROM owner THEN offered_to END], NULL) END;
+
+CREATE TABLE holding (
+    person text NOT NULL,
+    hand   integer NOT NULL DEFAULT pg_backend_pid(),
+    held   integer NOT NULL,
+    PRIMARY KEY (person, hand)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE holding IS 'How many live escalations each person owns or is offered, as a sum: every connection counts in rows of
+its own, up or down, so that batches which concern the same people never wait for each other.';
+
+CREATE FUNCTION holdings_are_counted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_op = 'INSERT' THEN
+        INSERT INTO holding AS h (person, held)
+            SELECT person, count(*) FROM after, unnest(holders(owner, offered_to, closed_at)) AS person GROUP BY person
+            ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held;
+    ELSE
+        INSERT INTO holding AS h (person, held)
+            SELECT person, sum(by) FROM (
+                SELECT unnest(holders(owner, offered_to, closed_at)) AS person, 1 AS by FROM after
+                UNION ALL
+                SELECT unnest(holders(owner, offered_to, closed_at)), -1 FROM before) AS changed
+            GROUP BY person HAVING sum(by) <> 0
+            ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held;
+    END IF;
+    RETURN NULL;
+END $$;
+-- Once a statement: 2 µs a row, where a trigger FOR EACH ROW costs 36 and indexes on owner and offered_to 14.
+CREATE TRIGGER holdings_of_new_ones_are_counted AFTER INSERT ON escalation
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION holdings_are_counted();
+CREATE TRIGGER holdings_are_counted AFTER UPDATE ON escalation
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION holdings_are_counted();
+
 CREATE TABLE timer (
     ticket_id text NOT NULL REFERENCES ticket,
     kind      text NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('engage', 'respond', 'update', 'p1')),
@@ -377,6 +413,6 @@ REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
 GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, escalation, virtual_clock TO escalation_service;
-GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered TO escalation_service;
+GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -40,12 +40,6 @@ WITH wanted AS MATERIALIZED (
     FROM api_key k JOIN principal p ON p.id = k.principal_id
     WHERE k.id = ANY ($4::text[]) AND k.revoked_at IS NULL AND p.active
       AND NOT EXISTS (SELECT FROM person h WHERE h.id = p.id AND NOT h.active)
-), held AS (
-    SELECT who, count(*) AS held
-    FROM (SELECT unnest(CASE WHEN offered_to = owner THEN ARRAY[owner] ELSE ARRAY[owner, offered_to] END) AS who
-          FROM escalation WHERE $10::boolean AND closed_at IS NULL) AS holders
-    WHERE who IS NOT NULL
-    GROUP BY who
 )
 SELECT json_build_object(
     'now', service_now(),
@@ -55,8 +49,8 @@ SELECT json_build_object(
     'people', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'name', h.name, 'level', h.level, 'on_duty',
                    h.on_duty OR EXISTS (SELECT FROM jsonb_to_recordset(h.windows) w("from" timestamptz, until timestamptz)
                                         WHERE w."from" <= service_now() AND service_now() < w.until),
-                   'held', coalesce(held.held, 0))), '[]')
-               FROM person h LEFT JOIN held ON held.who = h.id
+                   'held', coalesce((SELECT sum(c.held) FROM holding c WHERE $10 AND c.person = h.id), 0))), '[]')
+               FROM person h
                WHERE h.active AND ($10 OR h.id = ANY ($5::text[]) OR h.id IN (SELECT id FROM principals))),
     'customers', (SELECT coalesce(json_agg(c), '[]') FROM customer c WHERE c.id = ANY
                      ($6::text[] || ARRAY(SELECT t.customer_id FROM ticket t WHERE t.id = ANY ($1)))),

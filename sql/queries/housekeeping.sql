@@ -9,3 +9,11 @@ SELECT make_history_partitions(now() - interval '1 month', $1)
 DELETE FROM answered WHERE (principal_id, key) IN (
     SELECT principal_id, key FROM answered WHERE at < service_now() - interval '48 hours' LIMIT $1
 )
+
+-- name: sum_holdings()
+-- What connections that are gone have counted becomes one row for each person. Nobody who is at work waits for it.
+WITH gone AS (
+    DELETE FROM holding WHERE hand NOT IN (SELECT pid FROM pg_stat_activity) RETURNING person, held
+)
+INSERT INTO holding AS h (person, held) SELECT person, sum(held) FROM gone GROUP BY person HAVING sum(held) <> 0
+ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held

@@ -25,6 +25,16 @@ SELECT o.escalation_id::text AS escalation_id, o.version, count(*) AS found FROM
 WHERE NOT EXISTS (SELECT FROM history h WHERE h.escalation_id = o.escalation_id AND h.version = o.version)
 GROUP BY o.escalation_id, o.version
 
+-- name: wrong_holdings()
+-- What is counted of who holds how many, beside the rows themselves.
+WITH by_rows AS (
+    SELECT person, count(*) AS held FROM escalation, unnest(holders(owner, offered_to, closed_at)) AS person GROUP BY person
+), counted AS (
+    SELECT person, sum(held) AS held FROM holding GROUP BY person
+)
+SELECT person, coalesce(r.held, 0) AS wanted, coalesce(c.held, 0) AS counted
+FROM by_rows r FULL JOIN counted c USING (person) WHERE coalesce(r.held, 0) <> coalesce(c.held, 0)
+
 -- name: wrong_timers()
 -- Timers are what the rows say: engage_by, page_by, next_update_by, and nothing else.
 WITH said_by_rows AS (

@@ -37,6 +37,10 @@ _POLL_EVERY = 0.2
 _LEFT = "SELECT EXISTS (SELECT FROM timer WHERE ticket_id >= 'due-' AND ticket_id < 'due.' AND kind = 'engage')"
 _COLUMNS = """SELECT table_name, array_agg(column_name::text) AS names FROM information_schema.columns
 WHERE table_name = ANY ($1) AND table_schema = 'public' AND is_generated = 'NEVER' GROUP BY table_name"""
+_HELD = """INSERT INTO holding AS h (person, held)
+SELECT person, count(*) FROM escalation, unnest(holders(owner, offered_to, closed_at)) AS person
+WHERE ticket_id LIKE 'due-%' GROUP BY person
+ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held"""
 _FIRED = """SELECT count(*) AS fired, count(DISTINCT h.escalation_id) AS once, max(h.at) AS last,
     percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP
         (ORDER BY extract(epoch FROM h.at - (h.detail ->> 'due_at')::timestamptz)) AS late
@@ -162,7 +166,8 @@ async def _arm(db: asyncpg.Connection, port: int, keys: Mapping[str, str], count
         )
         about = {"ticket_id": which, "due_at": f"$2::timestamptz + {gap} * n"}
         await _copy(db, columns["timer"], "timer", "r.ticket_id = 'model'", about, count, start)
-    await db.execute("DELETE FROM timer WHERE ticket_id = 'model'")
+        await db.execute("DELETE FROM timer WHERE ticket_id = 'model'")
+        await db.execute(_HELD)  # replicas are not counted by themselves either
     await db.execute("ANALYZE")
     return start  # type: ignore[no-any-return]  # asyncpg brings no types
 

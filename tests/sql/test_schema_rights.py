@@ -11,7 +11,7 @@ from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy"}
 CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock"}
-REMOVES = {"ticket", "timer", "answered"}
+REMOVES = {"ticket", "timer", "answered", "holding"}
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ CHANGES = {
     "a timer moved": ("UPDATE timer SET due_at = due_at + interval '1 microsecond' WHERE ticket_id = 'T-2'", "V6"),
     "a timer of nothing": ("INSERT INTO timer VALUES ('T-3', 'respond', now())", "V6"),
     "a timer of another kind": ("UPDATE timer SET kind = 'engage' WHERE ticket_id = 'T-1'", "V6"),
+    "a count of what somebody holds": ("UPDATE holding SET held = held + 1 WHERE person = 'dan'", "V3"),
     "a word in a text": ("UPDATE said SET text = jsonb_set(text::jsonb, '{detail}', '\"1000\"')"
                          " WHERE text::jsonb ? 'detail'", "V4"),
     "a salt": ("UPDATE said SET salt = repeat('0', 32)", "V4"),

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from machines.case import Mint
 from machines.escalation import RULES
-from machines.values import Ask, BriefText, Command, Fire, Refusal, Report, Request, Ticket, Transition
+from machines.values import Ask, BriefText, Command, Duty, Fire, Refusal, Report, Request, Ticket, Transition
 from service import auth, database
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.engine import Engine
@@ -115,7 +115,7 @@ class Town:
         behalf: str | None = None,
     ) -> Job:
         """A command as a door would hand it in."""
-        clock = isinstance(ask, Fire)
+        clock = isinstance(ask, Fire | Duty)
         token = auth.Token("clock", "") if clock else auth.present(f"Bearer {self.keys[who]}")
         print_ = fingerprint(msgspec.to_builtins(ask)) if key else ""
         command = Command(str(uuid4()), ask, "test")
