@@ -179,8 +179,8 @@ async def _turn(
         await settle(bench.server)
         async with cpu.watching(bench.server.postmaster, warmup, seconds) as cores:
             sample = await measure_once(warmup, seconds)
-        if cores.postgres is None or cores.others is None:
-            return sample
+        if cores.postgres is None or cores.others is None or sample.postgres is not None:
+            return sample  # not known, or watched by who knows better when it was at work
         return replace(sample, postgres=cores.postgres, others=cores.others)
 
 

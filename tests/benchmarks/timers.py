@@ -12,6 +12,7 @@ over HTTP takes longer than firing them. A timer that fired twice or not at all 
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from datetime import datetime, timedelta
 import aiohttp
 import asyncpg
 
+from . import cpu
 from .bench import Bench, Measure, Sample
 from .process import ProgramError
 from .stage import service
@@ -66,7 +68,7 @@ class Due:
 
                 async def measure_once(warmup: float, seconds: float) -> Sample:
                     count = int(self.steady * seconds) if self.steady else bench.timers
-                    return await _measure(db, port, made.keys, count, self.steady)
+                    return await _measure(db, port, made.keys, count, self.steady, bench.server.postmaster)
 
                 yield measure_once
             finally:
@@ -74,7 +76,7 @@ class Due:
 
 
 async def _measure(
-    db: asyncpg.Connection, port: int, keys: Mapping[str, str], count: int, steady: int | None
+    db: asyncpg.Connection, port: int, keys: Mapping[str, str], count: int, steady: int | None, postmaster: int | None
 ) -> Sample:
     """Arm them, wait for their instant, and watch until the last has fired."""
     busy = [
@@ -84,11 +86,16 @@ async def _measure(
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         now = await db.fetchval("SELECT clock_timestamp()")
         await asyncio.sleep(max(0.0, (due - now).total_seconds()))
+        began, spent = time.monotonic(), _spent(postmaster)
         stop, took = asyncio.Event(), list[float]()
         asking = [asyncio.create_task(_ask(session, keys["ann"], each, stop, took)) for each in busy]
         until = time.monotonic() + _DRAINED_WITHIN
         while await db.fetchval(_LEFT) and time.monotonic() < until:  # noqa: ASYNC110  # another process fires
             await asyncio.sleep(_POLL_EVERY)
+        cores = [
+            (after - before) / (time.monotonic() - began)
+            for before, after in zip(spent, _spent(postmaster), strict=True)
+        ]
         stop.set()
         await asyncio.gather(*asking)
     fired = await db.fetchrow(_FIRED)
@@ -102,7 +109,13 @@ async def _measure(
     # What is shown beside the rate: of the people who ask meanwhile, or, steadily, of the timers' own lateness.
     shown = late if steady else api
     rate = count / (fired["last"] - due).total_seconds()
-    return Sample(rate=rate, p50=shown[0], p99=shown[1], notes=notes)
+    postgres, others = cores or (None, None)
+    return Sample(rate=rate, p50=shown[0], p99=shown[1], postgres=postgres, others=others, notes=notes)
+
+
+def _spent(postmaster: int | None) -> list[float]:
+    """Seconds of processor time until now, of Postgres and of all that was started here; none if it is elsewhere."""
+    return [cpu.spent_by_tree(postmaster), cpu.spent_by_tree(os.getpid())] if postmaster else []
 
 
 async def _ask(
