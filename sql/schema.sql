@@ -9,9 +9,10 @@
 --     moves a state without its history row;
 --   - each history row carries the hash of the one before it on the same escalation;
 --   - the service connects as escalation_service, which owns nothing and may not UPDATE or DELETE history.
--- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; a refused
--- attempt is one *denial*. What people wrote lies in *said*: history keeps a salted hash, so erasing a customer's
--- texts leaves every hash valid. Everything that decides is locked by one lock, in one order: the ticket's row.
+-- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; how many each
+-- person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
+-- people wrote lies in *said*: history keeps a salted hash, so erasing a customer's texts leaves every hash valid.
+-- Everything that decides is locked by one lock, in one order: the ticket's row.
 --
 -- Constraints are named as the claims that they make. Instants are timestamptz in UTC; levels are 0 to 4.
 -- Documents that are only ever stored and given back are json, not jsonb: they stay as they were hashed, and cost half.
