@@ -31,7 +31,8 @@ def build(settings: Settings, url: str) -> web.Application:
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
     app[METRICS] = Metrics()
-    for route in all_routes():
+    # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
+    for route in sorted(all_routes(), key=lambda route: (-route.path.count("/"), route.path)):
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:

@@ -40,6 +40,7 @@ QUARTER, LONG = BATCH // 4, 0.05
 database and this process more than one, and finish later."""
 LANES = ("request", "bulk", "timer")
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
+COMMIT_AND_BEGIN = sql.query("engine.commit_and_begin")
 MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
 WRITE, COMMITTED = (sql.query(f"engine.{name}") for name in ("write", "committed"))
 LOST = (
@@ -117,6 +118,11 @@ class Engine:
         self._waiting += 1
         self._wake.set()
 
+    @property
+    def more(self) -> bool:
+        """Whether somebody waits already."""
+        return self._waiting > 0
+
     def _take(self) -> list[Job]:
         """What waits, round robin over the lanes: a long bulk delays a request by one batch at most.
 
@@ -161,8 +167,9 @@ class Engine:
             if not jobs:
                 if self._stopping and not self._waiting:
                     break
-                self._wake.clear()
-                await self._wake.wait()
+                if not await hand.rest():
+                    self._wake.clear()
+                    await self._wake.wait()
                 continue
             subjects = {job.subject for job in jobs}
             self._in_flight |= subjects
@@ -182,6 +189,14 @@ class _Hand:
         self._open = connect
         self._engine = engine
         self._conn: asyncpg.Connection | None = None
+        self._begun = False
+
+    async def rest(self) -> bool:
+        """Leave the transaction that the last batch has begun for a next one that is not to be had; whether it had."""
+        begun = self._begun
+        if begun:
+            await self._rollback()
+        return begun
 
     async def settle(self, jobs: list[Job]) -> None:
         """Every job of the batch gets its answer, whatever happens."""
@@ -228,7 +243,9 @@ class _Hand:
     async def _batch(self, jobs: list[Job]) -> None:
         """Decide and commit. Who is skipped waits again and is taken out of `jobs`: its end is not this batch's."""
         conn = await self._connection()
-        await conn.execute(BEGIN)
+        if not self._begun:
+            await conn.execute(BEGIN)
+            self._begun = True
         if self._engine.first is not None:
             jobs[:] = await self._engine.first(conn, jobs)
         want = wants(jobs, at_once=self._engine.first is not None)
@@ -244,7 +261,7 @@ class _Hand:
                 job.tries += 1
                 self._engine.put(job, first=True)
             if not jobs:
-                await conn.execute(ROLLBACK)
+                await self._rollback()
                 return
         batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint)
         if not batch.rows.empty or want.made:
@@ -258,8 +275,10 @@ class _Hand:
             self._engine.turns.give(_tell, answered)
 
     async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
+        more = self._engine.more
         try:
-            await conn.execute(COMMIT)
+            await conn.execute(COMMIT_AND_BEGIN if more else COMMIT)
+            self._begun = more
         except LOST as error:
             self._forget()
             log.warning("commit_unknown", error=str(error), commands=len(batch.replies))
@@ -286,6 +305,7 @@ class _Hand:
 
     async def _connection(self) -> asyncpg.Connection:
         if self._conn is None or self._conn.is_closed():
+            self._begun = False
             try:
                 self._conn = await self._open()
             except (OSError, asyncpg.PostgresError, TimeoutError) as error:
@@ -293,6 +313,7 @@ class _Hand:
         return self._conn
 
     async def _rollback(self) -> None:
+        self._begun = False
         if self._conn is not None:
             try:
                 await self._conn.execute(ROLLBACK)
@@ -300,6 +321,7 @@ class _Hand:
                 self._forget()
 
     def _forget(self) -> None:
+        self._begun = False
         if self._conn is not None:
             self._conn.terminate()
             self._conn = None

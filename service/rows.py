@@ -34,6 +34,9 @@ class Answered(Struct, frozen=True):
     at: datetime
 
 
+_ANSWERED = ("principal_id", "key", "fingerprint", "status", "body", "etag", "customer_id")
+
+
 class Rows:
     """The rows of one batch, in the making. `seq` are the numbers drawn for its history, `spare` how many are left."""
 
@@ -162,7 +165,8 @@ class Rows:
             _json(gone),
             _json(self._outbox),
             _json(self._denials),
-            _json(self.answers),
+            *([getattr(a, name) for a in self.answers] for name in _ANSWERED),
+            self._now,
         )
 
 

@@ -22,26 +22,36 @@ class Turns:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Callable[[Any], object], Any]] = deque()
+        self._left = AT_ONCE  # of this round of the loop
 
     def give(self, do: Callable[[Any], object], what: Any) -> None:
-        """Call `do(what)` when its turn has come. It must not raise."""
-        self._waiting.append((do, what))
-        if len(self._waiting) == 1:
-            self._loop.call_soon(self._round)
+        """Call `do(what)` when its turn has come, which may be now. It must not raise."""
+        if self._left and not self._waiting:
+            self._took()
+            do(what)
+        else:
+            self._waiting.append((do, what))
 
     async def mine(self) -> None:
         """Return when the caller's turn has come."""
+        if self._left and not self._waiting:
+            self._took()
+            return
         turn = self._loop.create_future()
-        self.give(_come, turn)
+        self._waiting.append((_come, turn))
         await turn
 
-    def _round(self) -> None:
-        for _ in range(min(AT_ONCE, len(self._waiting))):
-            do, what = self._waiting[0]
-            do(what)
-            self._waiting.popleft()
-        if self._waiting:
+    def _took(self) -> None:
+        if self._left == AT_ONCE:
             self._loop.call_soon(self._round)
+        self._left -= 1
+
+    def _round(self) -> None:
+        self._left = AT_ONCE
+        while self._left and self._waiting:
+            do, what = self._waiting.popleft()
+            self._took()
+            do(what)
 
 
 def _come(turn: asyncio.Future[None]) -> None:

@@ -72,7 +72,7 @@ SELECT json_build_object(
                  JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > service_now() - interval '48 hours')
 )::text
 
--- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answers)
+-- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at)
 -- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
 WITH ticket_rows AS (
     INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
@@ -144,7 +144,11 @@ WITH ticket_rows AS (
 ), denial_rows AS (
     INSERT INTO denial SELECT * FROM json_populate_recordset(NULL::denial, $11::json)
 ), answer_rows AS (
-    INSERT INTO answered SELECT * FROM json_populate_recordset(NULL::answered, $12::json) ORDER BY principal_id, key
+    -- Not as JSON, for the bodies are long, and JSON themselves: they would be escaped here and unescaped there.
+    INSERT INTO answered (principal_id, key, fingerprint, status, body, etag, customer_id, at)
+    SELECT a.*, $19::timestamptz FROM unnest($12::text[], $13::text[], $14::text[], $15::smallint[], $16::text[],
+        $17::integer[], $18::text[]) AS a(principal_id, key, fingerprint, status, body, etag, customer_id)
+    ORDER BY principal_id, key
     ON CONFLICT (principal_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, etag = excluded.etag,
             customer_id = excluded.customer_id, at = excluded.at
@@ -155,6 +159,10 @@ SELECT count(*) FROM answer_rows
 
 -- name: commit()
 COMMIT
+
+-- name: commit_and_begin()
+-- For a batch after which another waits already: one message fewer.
+COMMIT AND CHAIN
 
 -- name: rollback()
 ROLLBACK

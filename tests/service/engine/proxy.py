@@ -124,7 +124,9 @@ class _Link:
     async def _asks(self) -> None:
         while True:
             kind, raw, body = await _message(self._client)
-            text = self._statement(kind, body)
+            text, begins = self._statement(kind, body), False
+            if text == "COMMIT AND CHAIN":  # as if they were two
+                text, begins = "COMMIT", True
             stop = self._proxy.next_stop(text) if text is not None else None
             if stop is not None:
                 self._thawed.clear()
@@ -135,7 +137,7 @@ class _Link:
                     return
                 self._lose_answer = stop.fate == "lose_answer"
             if text is not None:
-                self._proxy.said.append(text)
+                self._proxy.said += [text, "BEGIN"] if begins else [text]
             self._to_server.write(raw)
             await self._to_server.drain()
             if stop is not None and stop.fate == "hang_up":
