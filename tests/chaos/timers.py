@@ -34,7 +34,7 @@ from tests.chaos.town import Service, postgres_in, settle
 app = App(name="python -m tests.chaos.timers", help="Nodes race for due timers; each must fire once.")
 console = Console(stderr=True)
 AT_ONCE = 64
-REPORTS_A_SECOND = 250
+REPORTS_A_SECOND = 120
 """How fast tickets are reported at least: so long before the instant the reports begin."""
 FREE_WITHIN = 10.0
 """Seconds within which whatever a stopped node held is free."""
