@@ -95,3 +95,12 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
     want.keys, want.people, want.customers = sorted(keys), sorted(people), sorted(customers)
     want.contacts, want.p1s = sorted(contacts), sorted(p1s)
     return want
+
+
+def split(jobs: Iterable[Job], located: dict[str, str], skipped: set[str]) -> tuple[list[Job], list[Job]]:
+    """Those whose ticket is ours, and those whose ticket is locked elsewhere; `located` maps escalations to tickets."""
+    ours: list[Job] = []
+    passed: list[Job] = []
+    for job in jobs:
+        (passed if located.get(job.subject, job.subject) in skipped else ours).append(job)
+    return ours, passed

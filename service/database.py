@@ -22,6 +22,18 @@ _POLL_EVERY = 0.1
 
 log = structlog.get_logger(__name__)
 
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked in the moment between the server's farewell and its hanging up
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this node had stopped, and its rows were freed
+    asyncpg.ReadOnlySQLTransactionError,  # this server is a standby now
+)
+"""What ends a connection, whatever was asked on it."""
+
 
 class MigrationError(RuntimeError):
     """The database could not be brought to the newest schema; nothing half-done is left in it."""

@@ -20,7 +20,6 @@ It knows commands, facts, decisions and named queries, and nothing of escalation
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -28,31 +27,20 @@ import structlog
 
 import sql
 from machines.case import Mint
-from service.asks import Wants, wants
+from service.asks import Wants, split, wants
 from service.batch import Batch, Job, Policies, Reply, read_batch
+from service.database import LOST
+from service.lanes import BATCH, Lanes
 from service.turns import Turns
 
 log = structlog.get_logger(__name__)
 
-BATCH = 64
 QUARTER, LONG = BATCH // 4, 0.05
 """Waiting commands, and seconds, with which a second batch begins beside the first. Two small ones cost both the
 database and this process more than one, and finish later."""
-LANES = ("request", "bulk", "timer")
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
-COMMIT_AND_BEGIN = sql.query("engine.commit_and_begin")
+COMMIT_AND_BEGIN, WRITE, COMMITTED = (sql.query(f"engine.{n}") for n in ("commit_and_begin", "write", "committed"))
 MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
-WRITE, COMMITTED = (sql.query(f"engine.{name}") for name in ("write", "committed"))
-LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # asked in the moment between the server's farewell and its hanging up
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.IdleInTransactionSessionTimeoutError,  # this node had stopped, and its rows were freed
-    asyncpg.ReadOnlySQLTransactionError,  # this server is a standby now
-)
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
 
@@ -89,9 +77,7 @@ class Engine:
         self.mint = mint
         self.first = first
         self._limit = queue_limit
-        self._lanes: dict[str, deque[Job]] = {lane: deque() for lane in LANES}
-        self._waiting = 0
-        self._in_flight: set[str] = set()
+        self._lanes = Lanes()
         self._young = set[_Hand]()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -100,7 +86,7 @@ class Engine:
 
     async def submit(self, job: Job) -> Reply:
         """Have a command decided; raises Unavailable when the queue is full or the database can't be had."""
-        if self._stopping or self._waiting >= self._limit:
+        if self._stopping or self._lanes.waiting >= self._limit:
             raise Unavailable("the service is stopping" if self._stopping else "too many commands wait already")
         self.put(job)
         return await job.reply
@@ -113,46 +99,16 @@ class Engine:
 
     def put(self, job: Job, *, first: bool = False) -> None:
         """Let a job wait; `first`: it waited before."""
-        lane = self._lanes[job.lane]
-        (lane.appendleft if first else lane.append)(job)
-        self._waiting += 1
+        self._lanes.put(job, first=first)
         self._wake.set()
 
     @property
     def more(self) -> bool:
         """Whether somebody waits already."""
-        return self._waiting > 0
-
-    def _take(self) -> list[Job]:
-        """What waits, round robin over the lanes: a long bulk delays a request by one batch at most.
-
-        What the other batch is busy with stays, in its order: arrival order holds, and nobody waits for a lock of ours.
-        Who will wait for a lock held elsewhere goes without the others, who need not.
-        """
-        taken = list[Job]()
-        lanes = [lane for lane in self._lanes.values() if lane]
-        stay: list[Job] = []
-        busy = set(self._in_flight)
-        while lanes and len(taken) < BATCH:
-            for lane in list(lanes):
-                job = lane.popleft()
-                if job.subject in busy or (taken and job.waits != taken[0].waits):
-                    stay.append(job)
-                    busy.add(job.subject)
-                else:
-                    self._waiting -= 1
-                    if not job.reply.done():
-                        taken.append(job)
-                if not lane:
-                    lanes.remove(lane)
-                if len(taken) == BATCH:
-                    break
-        for job in reversed(stay):
-            self._lanes[job.lane].appendleft(job)
-        return taken
+        return self._lanes.waiting > 0
 
     def _may_begin(self) -> bool:
-        return not self._young or self._waiting >= QUARTER
+        return not self._young or self._lanes.waiting >= QUARTER
 
     def _grown(self, hand: _Hand) -> None:
         """A batch that takes long, or is done, holds up no other."""
@@ -163,21 +119,21 @@ class Engine:
         """One of the batches in flight, again and again, on a connection of its own."""
         hand = _Hand(self._connect, self)
         while True:
-            jobs = self._take() if self._may_begin() else []
+            jobs = self._lanes.take() if self._may_begin() else []
             if not jobs:
-                if self._stopping and not self._waiting:
+                if self._stopping and not self.more:
                     break
-                if not await hand.rest():
+                if self._lanes.busy or not await hand.rest():
                     self._wake.clear()
                     await self._wake.wait()
                 continue
             subjects = {job.subject for job in jobs}
-            self._in_flight |= subjects
+            self._lanes.busy |= subjects
             self._young.add(hand)
             long = asyncio.get_running_loop().call_later(LONG, self._grown, hand)
             await hand.settle(jobs)
             long.cancel()
-            self._in_flight -= subjects  # somebody may have stayed for these
+            self._lanes.busy -= subjects  # somebody may have stayed for these
             self._grown(hand)
         await hand.close()
 
@@ -208,9 +164,8 @@ class _Hand:
             self._forget()
             await self._again(jobs, error)
         except asyncpg.LockNotAvailableError as error:
-            waited = [job for job in jobs if job.waits]
-            _fail(waited, Unavailable("the database is busy with these rows"))
-            await self._again([job for job in jobs if job not in waited], error)
+            _fail([job for job in jobs if job.waits], Unavailable("the database is busy with these rows"))
+            await self._again([job for job in jobs if not job.waits], error)
         except BUSY as error:
             await self._rollback()
             log.warning("batch_refused_for_now", error=str(error), commands=len(jobs))
@@ -251,11 +206,12 @@ class _Hand:
         want = wants(jobs, at_once=self._engine.first is not None)
         if want.made:
             await conn.execute(MAKE_TICKETS, want.made)
-        found = await conn.fetch(LOCK_WAITING if any(job.waits for job in jobs) else LOCK, want.tickets, want.escalations)
+        lock = LOCK_WAITING if any(job.waits for job in jobs) else LOCK
+        found = await conn.fetch(lock, want.tickets, want.escalations)
         located = {row["escalation_id"]: row["ticket_id"] for row in found if row["escalation_id"]}
         skipped = {row["ticket_id"] for row in found if not row["locked"]}
         if skipped:
-            jobs[:], passed = _split(jobs, located, skipped)
+            jobs[:], passed = split(jobs, located, skipped)
             want = wants(jobs, at_once=self._engine.first is not None)
             for job in reversed(passed):
                 job.tries += 1
@@ -317,7 +273,8 @@ class _Hand:
         if self._conn is not None:
             try:
                 await self._conn.execute(ROLLBACK)
-            except (*LOST, asyncpg.PostgresError):
+            except Exception as error:  # whatever it is: what can't even do this is thrown away
+                log.info("connection_given_up", error=type(error).__name__)
                 self._forget()
 
     def _forget(self) -> None:
@@ -330,12 +287,6 @@ class _Hand:
         """Give the connection back."""
         if self._conn is not None:
             await self._conn.close()
-
-
-def _split(jobs: list[Job], located: dict[str, str], skipped: set[str]) -> tuple[list[Job], list[Job]]:
-    """Those whose ticket is ours, and those that wait for their next try."""
-    passed = [job for job in jobs if located.get(job.subject, job.subject) in skipped]
-    return [job for job in jobs if job not in passed], passed
 
 
 def _tell(answered: tuple[Job, Reply]) -> None:

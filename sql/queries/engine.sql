@@ -161,7 +161,6 @@ SELECT count(*) FROM answer_rows
 COMMIT
 
 -- name: commit_and_begin()
--- For a batch after which another waits already: one message fewer.
 COMMIT AND CHAIN
 
 -- name: rollback()

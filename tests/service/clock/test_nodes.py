@@ -50,7 +50,7 @@ async def test_no_more_are_in_flight_than_may_be(town: Town):
 
     def counted(job, *, first=False):
         put_in(job, first=first)
-        handed.append(engine._waiting)
+        handed.append(engine._lanes.waiting)
 
     engine.put = counted  # type: ignore[method-assign]
     count = Count(IN_FLIGHT + 50)

@@ -39,6 +39,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: list[Stop] = []
         self.said: list[str] = []
+        self.chained = 0
         self.refusing = False
         self.url = ""
 
@@ -138,6 +139,7 @@ class _Link:
                 self._lose_answer = stop.fate == "lose_answer"
             if text is not None:
                 self._proxy.said += [text, "BEGIN"] if begins else [text]
+                self._proxy.chained += begins
             self._to_server.write(raw)
             await self._to_server.drain()
             if stop is not None and stop.fate == "hang_up":

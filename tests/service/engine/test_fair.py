@@ -7,9 +7,11 @@ import asyncio
 import asyncpg
 import pytest
 
+import service.engine
 from machines.values import Fire
 from service import database
-from service.engine import Unavailable
+from service.engine import QUARTER, Unavailable
+from service.lanes import BATCH
 from tests.service.engine.proxy import Proxy
 from tests.service.engine.test_lock import WAITS
 from tests.service.engine.town import Town, alone, answers, put
@@ -64,6 +66,52 @@ async def test_two_batches_are_in_flight_at_once_on_connections_of_their_own(tow
     for stop in stops:
         stop.go.set()
     assert [told.status for told in await answers(replies)] == [201, 201]
+
+
+async def test_a_quarter_of_a_batch_begins_beside_another_at_once_and_fewer_when_it_takes_long(
+    town: Town, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(service.engine, "LONG", 3600)
+    engine = town.engine(proxy.url)
+    one, two = await town.standing(engine, "T-1", "T-2")
+    stops = [proxy.stop_at("COMMIT"), proxy.stop_at("COMMIT")]
+    replies = put(engine, [town.call("dan", one, "note", text="a")])
+    await stops[0].reached.wait()
+    replies += put(engine, [town.call("dan", two, "note", text=str(n)) for n in range(QUARTER - 1)])
+    await asyncio.sleep(0)
+    assert not stops[1].reached.is_set()
+    replies += put(engine, [town.call("dan", two, "note", text="enough")])
+    await stops[1].reached.wait()
+    for stop in stops:
+        stop.go.set()
+    assert {told.status for told in await answers(replies)} == {201}
+
+
+async def test_a_batch_after_which_another_waits_begins_its_transaction_in_its_commit(town: Town, proxy: Proxy):
+    engine = town.engine(proxy.url, in_flight=1)
+    (escalation,) = await town.standing(engine, "T-1")
+    at_commit = proxy.stop_at("COMMIT")
+    proxy.said.clear()
+    replies = put(engine, [town.call("dan", escalation, "note", text=str(n)) for n in range(BATCH + 1)])
+    await at_commit.reached.wait()
+    at_commit.go.set()
+    assert {told.status for told in await answers(replies)} == {201}
+    assert [text for text in proxy.said if text in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT", "BEGIN", "COMMIT"]
+    assert proxy.chained == 1
+
+
+async def test_who_waits_for_a_lock_held_elsewhere_holds_up_no_neighbour(town: Town, proxy: Proxy):
+    engine = town.engine(proxy.url)
+    one, two = await town.standing(engine, "T-1", "T-2")
+    other = await town.lock("T-1")
+    waits = proxy.stop_at(WAITS)
+    waiting = put(engine, [town.call("dan", one, "note", text="a")])
+    await waits.reached.wait()
+    (told,) = await answers(put(engine, [town.call("dan", two, "note", text="b")]))
+    assert told.status == 201
+    waits.go.set()
+    await other.close()
+    assert [told.status for told in await answers(waiting)] == [201]
 
 
 async def test_a_full_queue_says_so_at_once_and_takes_again_when_there_is_room(town: Town, proxy: Proxy):
