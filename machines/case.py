@@ -50,8 +50,8 @@ class Mint:
         """128 bits, in hex."""
         return self.draw(16).hex()
 
-    def for_command(self, number: int) -> Mint:
-        """What mints for one command; `number` was drawn for it, and for no other ever."""
+    def for_command(self, number: int, request_id: str) -> Mint:
+        """What mints for one command; `number` is its own, and that of no other whose ids were ever kept."""
         return self
 
     def named(self, command: Command) -> Command:
@@ -60,22 +60,23 @@ class Mint:
 
 
 class SeededMint(Mint):
-    """For replays, on the virtual clock: all that a command mints follows from a seed and from its number.
+    """For replays, on the virtual clock: all that a command mints follows from a seed, its number and its request.
 
-    The numbers are those of history's sequence, so a service that is started again goes on where it was.
+    The numbers are those that history counts, so a service that is started again goes on where it was. A number comes
+    to another request where the first one's batch was undone; whoever looks for the first must not find the other.
     """
 
-    def __init__(self, seed: bytes, number: int = 0) -> None:
-        self._seed, self._number, self._drawn = seed, number, 0
+    def __init__(self, seed: bytes, name: str = "") -> None:
+        self._seed, self._name, self._drawn = seed, name, 0
         super().__init__(self._next)
 
     def _next(self, size: int) -> bytes:
         self._drawn += 1
-        return hmac.digest(self._seed, f"{self._number}/{self._drawn}".encode(), "sha256")[:size]
+        return hmac.digest(self._seed, f"{self._name}/{self._drawn}".encode(), "sha256")[:size]
 
-    def for_command(self, number: int) -> Mint:
-        """Another stream for each number."""
-        return SeededMint(self._seed, number)
+    def for_command(self, number: int, request_id: str) -> Mint:
+        """Another stream for each."""
+        return SeededMint(self._seed, f"{number}/{request_id}")
 
     def named(self, command: Command) -> Command:
         """Its id, and that of a contact, are minted too: history tells of both."""

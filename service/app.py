@@ -52,6 +52,7 @@ def build(settings: Settings, url: str) -> web.Application:
             queue_limit=settings.queue_limit,
             in_flight=1 if virtual else 2,  # one batch after the other, so that the same requests are the same history
             first=clock.first if virtual else None,
+            last=clock.last if virtual else None,
             turns=turns,
         )
         app[HOUSE] = House(engine, reads, policies, settings)

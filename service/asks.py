@@ -18,8 +18,6 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 """What can be the id of an escalation or contact; anything else is nowhere."""
 PLACING = frozenset(("engage", "escalate", "decline", "resume", "step_down", "reassign", "join"))
 """Triggers that look at the roster. Others read only the people who call."""
-AT_ONCE = 12
-"""Rows for which a command has numbers where all must be done at once that is due at once."""
 
 
 class Wants(Struct):
@@ -59,13 +57,13 @@ class Wants(Struct):
 
 
 def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
-    """Collect what these commands need, each id once and sorted; `at_once`: and whatever may be due at once by them."""
+    """Collect what these commands need, each id once and sorted; `at_once`: and whatever may be due at once by them,
+    for which no numbers are drawn: they are counted then."""
     want = Wants(roster=at_once)
     tickets, made, escalations, keys, people, customers, contacts, p1s = (set[str]() for _ in range(8))
     for job in jobs:
         ask = job.command.ask
         keys.add(job.key)
-        want.draws += AT_ONCE if at_once else 0
         if job.on_behalf_of:
             people.add(job.on_behalf_of)
         if job.idempotency_key:
@@ -90,6 +88,8 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
         if isinstance(ask, Report):
             made.add(ticket_id)
             customers.add(ask.ticket.customer_id or "")
+    if at_once:
+        want.draws = 0
     want.tickets, want.made, want.escalations = sorted(tickets), sorted(made), sorted(escalations)
     want.openings = want.tickets
     want.keys, want.people, want.customers = sorted(keys), sorted(people), sorted(customers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Literal, Protocol
 
 import asyncpg
@@ -116,15 +115,15 @@ class Policies:
 class Batch:
     """The commands of a batch as they are decided; `rows` is what will be written."""
 
-    def __init__(self, read: Read, world: World, jobs: list[Job], mint: Mint, *, sees_roster: bool) -> None:
+    def __init__(self, read: Read, world: World, jobs: list[Job], mint: Mint, want: Wants, first: int | None) -> None:
         self.world = world
-        self.rows = Rows(read.now, read.seq)
+        self.rows = Rows(read.now, read.seq, first)
         self.replies: list[tuple[Job, Reply]] = []
         self.later: list[Job] = []
-        self._sees_roster = sees_roster
+        self._sees_roster = want.roster
         self._answered = {(a.principal_id, a.key): a for a in read.answered}
-        for number, job in zip(read.seq or repeat(0), jobs, strict=False):
-            world.mint = mint.for_command(number)
+        for job in jobs:
+            world.mint = mint.for_command(self.rows.next, job.command.request_id)
             job.command = world.mint.named(job.command)
             self._decide(job)
 
@@ -204,9 +203,16 @@ def _trigger_of(command: Command) -> str:
 
 
 async def read_batch(
-    conn: asyncpg.Connection, jobs: list[Job], want: Wants, located: dict[str, str], policies: Policies, mint: Mint
+    conn: asyncpg.Connection,
+    jobs: list[Job],
+    want: Wants,
+    located: dict[str, str],
+    policies: Policies,
+    mint: Mint,
+    counted_from: int | None = None,
 ) -> Batch:
-    """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets."""
+    """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets;
+    `counted_from` is the number of the first row where rows are counted."""
     read = _read.decode(await conn.fetchval(FACTS, *want.arguments(located)))
     await policies.ensure(conn, read)
-    return Batch(read, World(read, policies.known, mint), jobs, mint, sees_roster=want.roster)
+    return Batch(read, World(read, policies.known, mint), jobs, mint, want, counted_from)

@@ -25,7 +25,8 @@ from service.timers import by_clock, in_order, shifts
 
 log = structlog.get_logger(__name__)
 
-NOW, BEGIN, HOLD, DUE, NEXT, SET = (sql.query(f"clock.{n}") for n in ("now", "begin", "hold", "due", "next", "set"))
+NOW, BEGIN, HOLD, NUMBER = (sql.query(f"clock.{name}") for name in ("now", "begin", "hold", "number"))
+DUE, NEXT, SET = (sql.query(f"clock.{name}") for name in ("due", "next", "set"))
 TRY_LOCK, UNLOCK = sql.query("clock.try_lock"), sql.query("clock.unlock")
 _SETTING_LOCK = 0x65736362
 SETS_WITHIN, _POLL_EVERY = 30.0, 0.05
@@ -67,15 +68,20 @@ async def begin(pool: asyncpg.Pool, kind: Literal["system", "virtual"]) -> None:
         )
 
 
-async def first(conn: asyncpg.Connection, jobs: list[Job]) -> list[Job]:
-    """Hold the clock for this batch; the jobs, what is due before all that was asked."""
-    await conn.fetchval(HOLD)
+async def first(conn: asyncpg.Connection, jobs: list[Job]) -> tuple[list[Job], int]:
+    """Hold the clock for this batch; the jobs, what is due before all that was asked, and history's next number."""
+    next_seq: int = await conn.fetchval(HOLD)
     if all(job.lane == "timer" for job in jobs):
-        return jobs
+        return jobs, next_seq
     waiting = {job.command.ask: job for job in jobs if isinstance(job.command.ask, Fire)}
     due = [Fire(row["ticket_id"], row["kind"], row["due_at"]) for row in await conn.fetch(DUE)]
     fires = [waiting.get(ask) or by_clock(ask) for ask in due]
-    return [*fires, *(job for job in jobs if job not in fires)]
+    return [*fires, *(job for job in jobs if job not in fires)], next_seq
+
+
+async def last(conn: asyncpg.Connection, next_seq: int) -> None:
+    """History goes on from this number if the batch commits: of one that is undone no number is gone."""
+    await conn.execute(NUMBER, next_seq)
 
 
 class VirtualClock:

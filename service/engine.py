@@ -59,7 +59,8 @@ class KeyTaken(Exception):  # noqa: N818  # a lost race, not an error
 
 class Engine:
     """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies;
-    `first` says when a batch's transaction begins what must be decided in it, and in which order."""
+    `first` says when a batch's transaction begins what must be decided in it, in which order, and from which number on
+    history's rows are counted; `last` is told before it commits where they go on. Without them numbers are drawn."""
 
     def __init__(
         self,
@@ -69,13 +70,14 @@ class Engine:
         *,
         queue_limit: int,
         in_flight: int = 2,
-        first: Callable[[asyncpg.Connection, list[Job]], Awaitable[list[Job]]] | None = None,
+        first: Callable[[asyncpg.Connection, list[Job]], Awaitable[tuple[list[Job], int]]] | None = None,
+        last: Callable[[asyncpg.Connection, int], Awaitable[None]] | None = None,
         turns: Turns | None = None,
     ) -> None:
         self._connect = connect
         self.policies = policies
         self.mint = mint
-        self.first = first
+        self.first, self.last = first, last
         self._limit = queue_limit
         self._lanes = Lanes()
         self._young = set[_Hand]()
@@ -201,8 +203,9 @@ class _Hand:
         if not self._begun:
             await conn.execute(BEGIN)
             self._begun = True
+        counted_from = None
         if self._engine.first is not None:
-            jobs[:] = await self._engine.first(conn, jobs)
+            jobs[:], counted_from = await self._engine.first(conn, jobs)
         want = wants(jobs, at_once=self._engine.first is not None)
         if want.made:
             await conn.execute(MAKE_TICKETS, want.made)
@@ -219,11 +222,13 @@ class _Hand:
             if not jobs:
                 await self._rollback()
                 return
-        batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint)
+        batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint, counted_from)
         if not batch.rows.empty or want.made:
             taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made))
             if taken != len(batch.rows.answers):
                 raise KeyTaken
+            if self._engine.last is not None:
+                await self._engine.last(conn, batch.rows.next)
         await self._commit(conn, batch, want)
         for job in reversed(batch.later):
             self._engine.put(job, first=True)

@@ -6,6 +6,7 @@ One final row per ticket, escalation and timer, however many commands of the bat
 from __future__ import annotations
 
 import hashlib
+import sys
 from datetime import datetime
 from itertools import repeat
 from typing import Any
@@ -38,12 +39,16 @@ _ANSWERED = ("principal_id", "key", "fingerprint", "status", "body", "etag", "cu
 
 
 class Rows:
-    """The rows of one batch, in the making. `seq` are the numbers drawn for its history, `spare` how many are left."""
+    """The rows of one batch, in the making. `seq` are the numbers drawn for its history, `spare` how many are left.
 
-    def __init__(self, now: datetime, seq: list[int]) -> None:
+    With `first` nothing is drawn: each row that bears an id of its own counts one, from there on.
+    """
+
+    def __init__(self, now: datetime, seq: list[int], first: int | None = None) -> None:
         self._now = now
         self._seq = iter(seq or repeat(0))
-        self.spare = len(seq)
+        self._first = first
+        self.spare = len(seq) if first is None else sys.maxsize
         self._tickets: dict[str, Ticket] = {}
         self._events: list[dict[str, Any]] = []
         self._contacts: list[dict[str, Any]] = []
@@ -65,9 +70,8 @@ class Rows:
             head = e.head
             self.spare -= len(decision.entries)
             for entry in decision.entries:
-                record, text, head = seal(
-                    entry, seq=next(self._seq), request_id=command.request_id, command=command.id, prev=head
-                )
+                seq = next(self._seq) if self._first is None else self.next
+                record, text, head = seal(entry, seq=seq, request_id=command.request_id, command=command.id, prev=head)
                 sealed.append((record, head))
                 self._history.append(text[:-1] + b',"hash":"' + head.encode() + b'"}')
                 self.marks.append((entry.escalation_id, entry.version))
@@ -142,6 +146,17 @@ class Rows:
     def answer(self, answered: Answered) -> None:
         """Keep what is answered under a key."""
         self.answers.append(answered)
+
+    @property
+    def next(self) -> int:
+        """The number of what comes next, where they are counted.
+
+        It follows from the rows that there are and from nothing else: not from which commands were decided together,
+        and not from those that came to nothing, as a repetition does, or a timer that had fired.
+        """
+        if self._first is None:
+            return 0
+        return self._first + len(self._history) + len(self._events) + len(self._contacts) + len(self._denials)
 
     @property
     def empty(self) -> bool:

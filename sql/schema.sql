@@ -28,9 +28,12 @@ COMMENT ON TABLE policy IS 'The matrix as data. A version is immutable; an escal
 
 CREATE TABLE virtual_clock (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_clock CHECK (only_row),
-    now      timestamptz NOT NULL
+    now      timestamptz NOT NULL,
+    next_seq bigint NOT NULL DEFAULT 1
 );
 COMMENT ON TABLE virtual_clock IS 'Empty: the system''s clock. Else the one instant that is now, for replays and tests.';
+COMMENT ON COLUMN virtual_clock.next_seq IS 'History''s next number. Not from history_seq: what a sequence gives to a batch that is undone
+is gone, and the same requests would not be the same history.';
 
 CREATE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
     RETURN coalesce((SELECT now FROM virtual_clock), clock_timestamp());

@@ -10,8 +10,12 @@ INSERT INTO virtual_clock (now) SELECT '2000-01-01T00:00:00Z' WHERE NOT EXISTS (
 ON CONFLICT (only_row) DO NOTHING
 
 -- name: hold()
--- Nobody moves the clock until this transaction ends.
-SELECT now FROM virtual_clock FOR SHARE
+-- Nobody moves the clock, and no other batch numbers history, until this transaction ends.
+SELECT next_seq FROM virtual_clock FOR NO KEY UPDATE
+
+-- name: number(next_seq)
+-- Where history goes on after this batch, if it commits.
+UPDATE virtual_clock SET next_seq = $1::bigint WHERE next_seq <> $1
 
 -- name: due()
 -- What is due, in the order in which it fires: by due instant, then escalation, then kind.

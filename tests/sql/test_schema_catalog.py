@@ -98,3 +98,13 @@ async def test_the_service_may_run_every_query_but_migrations_own(served: asyncp
 async def test_every_report_prepares_too(served: asyncpg.Connection):
     for text in sql.reports().values():
         await served.prepare(text)
+
+
+async def test_a_virtual_clock_of_before_goes_on_after_the_numbers_that_it_drew(empty_database_url: str):
+    await database.migrate(empty_database_url, steps=sql.migrations()[:1])
+    owner = await asyncpg.connect(empty_database_url)
+    await owner.execute("INSERT INTO virtual_clock (now) VALUES (now())")
+    drawn = await owner.fetchval("SELECT max(nextval('history_seq')) FROM generate_series(1, 5)")
+    await database.migrate(empty_database_url)
+    assert await owner.fetchval("SELECT next_seq FROM virtual_clock") == drawn + 1
+    await owner.close()

@@ -12,10 +12,10 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from machines.case import Mint
+from machines.case import Mint, SeededMint
 from machines.escalation import RULES
 from machines.values import Ask, BriefText, Command, Duty, Fire, Refusal, Report, Request, Ticket, Transition
-from service import auth, database
+from service import auth, clock, database
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.engine import Engine
 from service.rows import fingerprint
@@ -92,8 +92,21 @@ class Town:
             " VALUES ('acme', 'Acme', 'enterprise', 'amy', '{c@acme.example}')"
         )
 
-    def engine(self, url: str | None = None, *, in_flight: int = 2, queue_limit: int = 1024, **settings: str) -> Engine:
-        """A node: an engine on this database, or through a proxy's url. `settings` are of its connections."""
+    async def stand_still(self) -> None:
+        """Live by a virtual clock from now on."""
+        await self.db.execute("INSERT INTO virtual_clock (now) VALUES ($1)", OPENED)
+
+    def engine(
+        self,
+        url: str | None = None,
+        *,
+        in_flight: int = 2,
+        queue_limit: int = 1024,
+        virtual: bool = False,
+        **settings: str,
+    ) -> Engine:
+        """A node: an engine on this database, or through a proxy's url. `settings` are of its connections; a `virtual`
+        one serves by the virtual clock."""
 
         async def connect() -> asyncpg.Connection:
             conn = await database.open_connection(url or self.url)
@@ -101,7 +114,15 @@ class Town:
                 await conn.execute("SELECT set_config($1, $2, false)", name, value)
             return conn
 
-        engine = Engine(connect, Policies(), Mint(), queue_limit=queue_limit, in_flight=in_flight)
+        engine = Engine(
+            connect,
+            Policies(),
+            SeededMint(b"seed") if virtual else Mint(),
+            queue_limit=queue_limit,
+            in_flight=1 if virtual else in_flight,
+            first=clock.first if virtual else None,
+            last=clock.last if virtual else None,
+        )
         self.engines.append(engine)
         return engine
 
