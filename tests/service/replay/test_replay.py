@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
-import signal
-import socket
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -169,54 +166,6 @@ async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(
     keys = await keys_for(database_url, LONE)
     with pytest.raises(Stopped, match=r"no answer from http://127\.0\.0\.1:9/.*\n.*`--from 5`"):
         await play(Ask(file, "http://127.0.0.1:9", begin=5), keys)
-
-
-async def test_a_service_that_is_killed_on_the_way_changes_nothing(
-    database_url: str, postgres_url: str, tmp_path: Path
-):
-    file = day(tmp_path / "day.ndjson")
-    outcomes = []
-    async with another_database(postgres_url, "replayed_and_killed") as killed:
-        async with virtual(database_url) as base:
-            told, _ = await play(Ask(file, base, seed=SEED), await keys_for(database_url, CAST))
-            outcomes.append(told.outcome)
-        port = _a_port()
-        keys = await keys_for(killed, CAST)
-        whole = asyncio.create_task(play(Ask(file, f"http://127.0.0.1:{port}", seed=SEED), keys))
-        process = await _serve(killed, port)
-        for _ in range(3):
-            await asyncio.sleep(0.7)
-            if whole.done():
-                break
-            os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
-            process = await _serve(killed, port)
-        outcomes.append((await whole)[0].outcome)
-        process.terminate()
-        await process.wait()
-        assert await verify.run(killed) == []
-    assert outcomes[0] == outcomes[1]
-
-
-def _a_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-async def _serve(url: str, port: int) -> Process:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "service", "serve", "--port", str(port), "--no-migrate"),
-        env={**os.environ, "ESCALATION_DATABASE_URL": url, "ESCALATION_CLOCK": "virtual"},
-        stdout=PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while line := await process.stdout.readline():
-            if line.startswith(b"listening"):
-                break
-    return process
 
 
 async def _ends(url: str) -> list[tuple[Any, ...]]:
