@@ -140,7 +140,6 @@ class Cast:
         first = not w.facts
         w.facts, w.event_at = event.body, event.at
         w.highest = min(w.highest, event.body["priority"])
-        w.heard += 1
         if first:
             customer = self._customers.get(event.body["customer_id"], {})
             w.tier = customer.get("tier", "starter")
@@ -155,8 +154,6 @@ class Cast:
             return
         if w.escalation is None or w.escalation["id"] != e["id"]:
             w.log, w.highest, w.wish = [], str(w.facts["priority"]), None
-        elif e["state"] == "de_escalating" and w.state != "de_escalating":
-            w.heard = 0
         w.escalation = e
         known = range(len(w.log) + 1, e["version"] + 1)
         newest = [row for row in rows if row["escalation_id"] == e["id"] and row["version"] in known]

@@ -50,8 +50,7 @@ class Watched:
     """One ticket on stage.
 
     `log` holds the rows of its escalation's history, in order, from version 1 on. `highest` is the most urgent priority
-    since it was opened, `heard` counts the ticket's events since it began to de-escalate, `played` what its owner has
-    done at this level, `wish` when somebody wants it escalated.
+    since it was opened, `played` what its owner has done at this level, `wish` when somebody wants it escalated.
     """
 
     def __init__(self, ticket: str, seed: int) -> None:
@@ -64,7 +63,6 @@ class Watched:
         self.escalation: dict[str, Any] | None = None
         self.log: list[dict[str, Any]] = []
         self.highest = "p3"
-        self.heard = 0
         self.wish: datetime | None = None
         self.token = 0
         self._played = ("", 0)
@@ -113,6 +111,12 @@ class Watched:
     def lowered(self) -> bool:
         """Less urgent than it was at some time since the escalation was opened."""
         return str(self.facts["priority"]) > self.highest
+
+    @property
+    def heard(self) -> bool:
+        """The ticket was reported since the escalation began to de-escalate."""
+        began = [instant(row["at"]) for row in self.log if row["trigger"] == "de_escalate"]
+        return bool(began) and self.event_at is not None and self.event_at > began[-1]
 
     @property
     def since(self) -> datetime:
