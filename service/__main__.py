@@ -185,6 +185,7 @@ def replay(
     key: str | None = None,
     from_: Annotated[int, Parameter(name="--from")] = 1,
     cast: int | None = None,
+    patience: float = 120.0,
 ) -> None:
     """Replay a ticket-event file through a running service: one JSON object a line, as `service/replay/lines.py` says.
 
@@ -202,13 +203,15 @@ def replay(
         The line to begin with, where an earlier replay stopped.
     cast
         Play people as well, with this seed: they answer, are late, decide, and end it. Needs a virtual clock.
+    patience
+        Seconds for which a service that can't be reached, or is too busy, is asked again before the replay stops.
     """
     from service.replay import Ask, main
 
     if speed <= 0:
         raise SystemExit(f"--speed {speed:g}: must be above 0")
     settings = load()
-    ask = Ask(file, url or f"http://{settings.host}:{settings.port}", speed, max(from_, 1), cast)
+    ask = Ask(file, url or f"http://{settings.host}:{settings.port}", speed, max(from_, 1), cast, patience)
     _run_once(main(ask, key, lambda: _database(settings)))
 
 

@@ -23,7 +23,7 @@ from rich.markup import escape
 from service import auth
 from service.database import open_connection
 from service.replay import lines, table, tally
-from service.replay.caller import Caller, Unanswered, Unexpected
+from service.replay.caller import PATIENCE, Caller, Unanswered, Unexpected
 from service.replay.cast.members import AUDITOR, CAST, Member
 from service.replay.cast.playing import Cast
 from service.replay.lines import Event, FileError
@@ -37,13 +37,15 @@ PLAYS_ON = timedelta(days=30)
 
 
 class Ask(Struct, frozen=True):
-    """What is to be replayed. `begin` is the first line; `seed` that of the cast, None: nobody is played."""
+    """What is to be replayed. `begin` is the first line; `seed` that of the cast, None: nobody is played. For
+    `patience` seconds a service that does not answer is asked again."""
 
     path: Path
     url: str
     speed: float = 1.0
     begin: int = 1
     seed: int | None = None
+    patience: float = PATIENCE
 
 
 class Stopped(Exception):  # noqa: N818  # what is said to whoever runs the replay
@@ -58,7 +60,7 @@ async def run(ask: Ask, keys: Mapping[str, str], console: Console) -> tally.Tall
         raise Stopped(f"{ask.path} can't be replayed, and nothing of it was sent:\n{error}") from None
     desk, admin, reader = (Cast.desk, Cast.admin, AUDITOR) if ask.seed is not None else (LONE, LONE, LONE)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        caller = Caller(session, ask.url, keys)
+        caller = Caller(session, ask.url, keys, ask.patience)
         cast = Cast(caller, ask.seed) if ask.seed is not None else None
         clock = VirtualClock(caller, admin)
         player = Player(caller, clock, desk=desk, admin=admin, cast=cast)

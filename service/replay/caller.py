@@ -19,7 +19,7 @@ from msgspec import Struct
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 PATIENCE = 120.0
-"""Seconds for which a service that can't be reached is asked again."""
+"""Seconds for which a service that can't be reached is asked again, unless told otherwise."""
 
 
 class Unanswered(Exception):  # noqa: N818  # what is said to whoever runs the replay

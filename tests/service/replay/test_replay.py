@@ -24,7 +24,6 @@ from service.database import prepare
 from service.demo import stage
 from service.demo.incidents import events, load
 from service.replay import Ask, Stopped, keys_for, lines
-from service.replay.caller import Caller
 from service.replay.cast.members import CAST, Member
 from service.replay.tally import Tally
 from tests.service.conftest import running
@@ -158,14 +157,11 @@ async def test_it_says_how_to_go_on_and_going_on_ends_as_if_nothing_had_been(
         assert await found(database_url) == await found(parts)
 
 
-async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(Caller.__init__, "__defaults__", (0.2,))
+async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(database_url: str, tmp_path: Path):
     file = day(tmp_path / "day.ndjson", "p0", 1)
     keys = await keys_for(database_url, LONE)
     with pytest.raises(Stopped, match=r"no answer from http://127\.0\.0\.1:9/.*\n.*`--from 5`"):
-        await play(Ask(file, "http://127.0.0.1:9", begin=5), keys)
+        await play(Ask(file, "http://127.0.0.1:9", begin=5, patience=0.2), keys)
 
 
 async def _ends(url: str) -> list[tuple[Any, ...]]:
