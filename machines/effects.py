@@ -43,9 +43,9 @@ def note(case: Case) -> Outcome:
 
 
 def remind(case: Case) -> Outcome:
-    """The owner is told what waits for them: a missed update, a solved ticket."""
-    reason = str(case.fields["reason"])
-    return Outcome(dict(case.fields.get("changes") or {}), reason, messages=(owner_told(case, reason),))
+    """The owner is told what waits for them: a missed update, a solved ticket, the ticket into which theirs was merged."""
+    reason, more = str(case.fields["reason"]), {k: v for k, v in case.fields.items() if k == "merged_into"}
+    return Outcome(dict(case.fields.get("changes") or {}), reason, messages=(owner_told(case, reason, **more),))
 
 
 def rate(case: Case) -> Outcome:

@@ -118,7 +118,7 @@ def _enter(case: Case, target: int, *, declined: tuple[str, ...] = (), **more: A
 
 def _next_page(case: Case) -> datetime | None:
     """L4 answers immediately: it is paged again from then on, but never once the ticket is solved."""
-    return None if case.ticket.solved else case.policy.page_after(case.now, case.now)
+    return None if case.ticket.over else case.policy.page_after(case.now, case.now)
 
 
 def _why(case: Case, target: int) -> str:

@@ -73,6 +73,8 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
     facts = story.facts
     if refused := _may_report(actor):
         return refused
+    if ask.ticket.merged_into == ask.ticket.id:
+        return invalid(FieldProblem("merged_into", "must be another ticket than this one"))
     if facts.customer is None:
         message = f"no such customer: PUT /v1/customers/{ask.ticket.customer_id} first"
         return invalid(FieldProblem("customer_id", message))
@@ -82,10 +84,12 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
         return Decision(escalation=facts.escalation, ticket=before, stale=True)
     ticket = facts.ticket = _carried(before, ask.ticket, at, enterprise=facts.customer.tier == "enterprise")
     live = story.live
-    if live and ticket.solved and not before.solved:
+    if live and ticket.over and not before.over:
         _solved(story, live, at)
     elif live and before.solved and not ticket.solved:
         _reopened(story, live)
+    if story.live and ticket.merged_into not in (None, before.merged_into):
+        clock_does(story, "remind", reason="ticket_merged", merged_into=ticket.merged_into)
     since = ticket.p0_since
     if since and not ticket.solved and not _too_old(story.policy, since):
         key = f"p0_outage@{since.isoformat()}"
@@ -96,7 +100,11 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
 
 
 def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) -> Ticket:
-    """The reported facts with what we keep beside them: since when it is what it is, and what has begun."""
+    """The reported facts with what we keep beside them: since when it is what it is, and what has begun.
+
+    Closing a ticket by merging it solves nothing; one that was solved before it was merged stays so.
+    """
+    ends = told.solved and (before.solved_since is not None or told.merged_into is None)
     revision = before.revision + 1
     first = told.opened_at if before.revision == 0 else at
     outage = told.priority == "p0" and (enterprise or told.outage is not False)
@@ -108,7 +116,7 @@ def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) ->
         return before_since if before_since or told.solved else first
 
     # Only solving, or an outage with its own row, ends what a P1 began: a lowered priority stops no clock.
-    p1_runs_on = before.p1_since is not None and not told.solved and not outage
+    p1_runs_on = before.p1_since is not None and not ends and not outage
     changed = not before.priorities or before.priorities[-1].priority != told.priority
     change = (PriorityChange(revision, told.priority),) if changed else ()
     return replace(
@@ -119,7 +127,7 @@ def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) ->
         priorities=(*before.priorities, *change)[-200:],
         p0_since=since(outage, before.p0_since),
         p1_since=since(pressing or p1_runs_on, before.p1_since),
-        solved_since=(before.solved_since or at) if told.solved else None,
+        solved_since=(before.solved_since or at) if ends else None,
         begun=before.begun,
     )
 
@@ -160,7 +168,7 @@ def p1_timer(story: Story) -> dict[str, datetime | None]:
 def p1_by(ticket: Ticket, tier: Tier, policy: Policy) -> datetime | None:
     """When this ticket becomes `p1_unresolved` for a customer of this tier, if it is to."""
     cell = policy.cell("p1_unresolved", tier)
-    if ticket.p1_since is None or ticket.solved or cell.level == 0 or _p1_key(ticket.p1_since) in ticket.begun:
+    if ticket.p1_since is None or ticket.over or cell.level == 0 or _p1_key(ticket.p1_since) in ticket.begun:
         return None
     due = ticket.p1_since + cell.after
     return None if _too_old(policy, due) else due

@@ -123,6 +123,11 @@ class Ticket(Struct, frozen=True):
         """Solved or closed in its help desk."""
         return self.status in ("solved", "closed")
 
+    @property
+    def over(self) -> bool:
+        """Solved, and not only by being merged: what was closed as a duplicate lives on in another ticket."""
+        return self.solved and (self.merged_into is None or self.solved_since is not None)
+
 
 class Contact(Struct, frozen=True):
     """Something that was said on a ticket. `verified`: the sender is one of the customer's contacts."""

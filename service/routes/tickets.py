@@ -44,7 +44,11 @@ class Sla(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TicketFacts(Struct, frozen=True, forbid_unknown_fields=True):
-    """All facts of a ticket as of `updated_at` (default now). An absent optional one is null."""
+    """All facts of a ticket as of `updated_at` (default now). An absent optional one is null.
+
+    `merged_into` names the ticket in which it lives on. Being closed by that solves nothing: its clocks run on, and its
+    escalation stays its own until people end it; the owner is told.
+    """
 
     customer_id: Id
     priority: Priority

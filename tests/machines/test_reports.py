@@ -305,3 +305,82 @@ def test_a_customers_objection_after_closing_opens_a_new_escalation_that_names_t
     play.contact("call")
     assert (play.stands.state, play.stands.follows) == ("open", first.id)
     assert play.until(HOUR) == ["engage l2"]
+
+
+# Merged -----------------------------------------------------------------------------------------------------------
+
+DUPLICATE = {"status": "closed", "merged_into": "T-2"}
+
+
+def test_being_merged_solves_nothing_an_escalation_that_is_open_runs_its_course_and_its_owner_is_told():
+    play = Play("professional")
+    play.report(assignee="ann0")
+    play.request("customer_request", "ann0")
+    play.report(**DUPLICATE)
+    assert (play.stands.state, play.timers) == ("open", {"engage": NOW + 4 * HOUR})
+    assert (play.last.reason, play.last.detail["merged_into"]) == ("ticket_merged", "T-2")
+    assert [(m.to, m.payload) for m in play.told("person")] == [("ann0", {"merged_into": "T-2"})]
+    assert play.until(4 * HOUR) == ["engage l1"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_unanswered_level_of_a_merged_ticket_is_raised_and_l4_is_paged(n):
+    play = at_level(n, accepted=False)
+    play.report(**DUPLICATE)
+    assert play.stands.page_by == play.stands.respond_by
+    play.until(8 * HOUR)
+    assert (play.stands.state, play.last.trigger) == ("l4", "repage")
+
+
+def test_people_end_the_escalation_of_a_ticket_that_was_closed_by_merging_it():
+    play = at_level(2)
+    play.report(**DUPLICATE)
+    play.call("mia2", "de_escalate", criterion="issue_resolved")
+    assert play.stands.state == "de_escalating"
+    play.report(**DUPLICATE)
+    assert [e.reason for e in play.entries].count("ticket_merged") == 1, "the same merge again is nothing"
+
+
+def test_a_p1_that_is_merged_has_waited_as_long_as_before():
+    play = Play()
+    play.report(priority="p1")
+    play.until(3 * HOUR)
+    play.report(**DUPLICATE)
+    assert play.timers == {"p1": NOW + 4 * HOUR}
+    play.report(priority="p3", **DUPLICATE)
+    assert play.until(HOUR) == ["open open", "engage l2"]
+
+
+def test_what_was_solved_before_it_was_merged_stays_solved():
+    play = Play()
+    play.report(priority="p1")
+    play.until(3 * HOUR)
+    play.report(status="solved")
+    play.report(**DUPLICATE)
+    assert (play.timers, play.until(DAY), play.e) == ({}, [], None)
+    play = at_level(4, accepted=False)
+    play.report(status="solved")
+    play.report(**DUPLICATE)
+    assert play.stands.page_by is None
+
+
+def test_one_that_is_closed_and_no_longer_merged_is_solved():
+    play = Play("professional")
+    play.report(priority="p0")
+    play.report(**DUPLICATE)
+    assert play.stands.state == "open"
+    play.report(status="closed")
+    assert (play.stands.state, play.stands.criterion) == ("closed", "issue_resolved")
+
+
+def test_a_ticket_that_arrives_merged_and_closed_begins_nothing():
+    play = Play()
+    play.report(priority="p1", **DUPLICATE)
+    assert (play.e, play.timers) == (None, {})
+
+
+def test_what_a_customer_asks_for_on_a_merged_ticket_is_heard():
+    play = Play()
+    play.report(**DUPLICATE)
+    play.contact("call")
+    assert (play.stands.target_level, play.timers) == (2, {"engage": NOW + HOUR})
