@@ -35,11 +35,14 @@ FROM made m LEFT JOIN before b ON true
 
 -- name: concerned(id, level, on_duty, left)
 -- The tickets whose escalation it concerns how this person stands now: offers to them unless they are on duty at its
--- level, what they own when they have just left, and offers to nobody when they are there.
-SELECT ticket_id FROM escalation
+-- level, what they own when they have just left, and offers to nobody when they are there. Who was named by a reassign
+-- while off duty has not left since: such an offer waits for them.
+SELECT ticket_id FROM escalation e
 WHERE closed_at IS NULL AND (
-    offered_to = $1 AND (NOT $3::boolean OR level > $2::integer)
-    OR $4::boolean AND owner = $1
+    offered_to = $1 AND (level > $2::integer OR NOT $3::boolean AND ($4::boolean OR NOT EXISTS (
+        SELECT FROM history h JOIN allowed_move m ON m.id = h.move AND m.trigger = 'reassign'
+        WHERE h.escalation_id = e.id AND h.at = (e.handoff ->> 'offered_at')::timestamptz)))
+    OR $4 AND owner = $1
     OR $3 AND offered_to IS NULL AND handoff ->> 'status' IN ('offered', 'briefed') AND level <= $2)
 ORDER BY id
 

@@ -81,6 +81,27 @@ async def test_a_lowered_level_passes_on_what_is_above_it(town: Town):
     assert (await town.stands(e))["handoff"]["to"] == "mo"
 
 
+async def test_an_offer_to_somebody_who_was_off_duty_when_named_waits_until_they_leave(town: Town):
+    e = (await at_l2(town))["id"]
+    await town.act("mia", e, "accept")
+    await town.off("mo")
+    await town.act("mia", e, "reassign", to="mo", reason="Knows it best")
+    await town.person("mo", on_duty=False, email="mo@desk.example")
+    assert (await town.stands(e))["handoff"]["status"] == "briefed", "nothing changed for it"
+    await town.person("mo")
+    await town.off("mo")
+    assert await last(town, e) == ("decline", "went_off_duty")
+    assert (await town.stands(e))["owner"] == "mia"
+
+
+async def test_an_offer_that_was_not_passed_on_by_a_call_that_died_is_by_the_next(town: Town):
+    """As after a kill between the roster's change and what it asks for."""
+    e = (await at_l2(town))["id"]
+    await town.service.db.execute("UPDATE person SET on_duty = false WHERE id = 'mia'")
+    await town.off("mia")
+    assert (await town.stands(e))["handoff"]["to"] == "mo"
+
+
 async def test_with_nobody_at_all_it_fails_closed_and_whoever_comes_is_offered_it(town: Town):
     await town.off("lee", "mia", "mo", "dan", "vic", "ann")
     await town.report("T-1", priority="p0")
