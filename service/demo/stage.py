@@ -46,6 +46,8 @@ async def fresh_database(server: str, name: str = DATABASE) -> str:
         # Without FORCE: nobody loses a database that they are looking at.
         await conn.execute(f'DROP DATABASE IF EXISTS "{name}"')
         await conn.execute(f'CREATE DATABASE "{name}"')
+        # Nobody waits for the disk: what is gone with the next demo may be gone with a power cut.
+        await conn.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
     except asyncpg.ObjectInUseError:
         raise StageError(f"Another demo is still using the database {name}: stop that one first.") from None
     except asyncpg.InsufficientPrivilegeError as error:
