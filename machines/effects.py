@@ -43,7 +43,7 @@ def note(case: Case) -> Outcome:
 
 
 def remind(case: Case) -> Outcome:
-    """The owner is told what waits for them: a missed update, a solved ticket, the ticket into which theirs was merged."""
+    """The owner is told what waits for them: a missed update, a solved or merged ticket, the end of their shift."""
     reason, more = str(case.fields["reason"]), {k: v for k, v in case.fields.items() if k == "merged_into"}
     return Outcome(dict(case.fields.get("changes") or {}), reason, messages=(owner_told(case, reason, **more),))
 

@@ -46,7 +46,8 @@ class Backwards(Exception):  # noqa: N818  # what it says to callers
 
 
 class Forward(Struct, frozen=True):
-    """The instant that is now, and how many timers fired on the way to it."""
+    """The instant that is now, and how often the clock acted on the way: a timer fired, or the edge of somebody's shift
+    passed an offer on, found somebody for one to nobody, or reminded an owner."""
 
     now: datetime
     fired: int
@@ -114,8 +115,7 @@ class VirtualClock:
 
     async def _fire(self, conn: asyncpg.Connection) -> int:
         """Do all that is due now: shifts begin and end, timers fire, and those that this arms for now fire too."""
-        await shifts(conn, self._engine)
-        fired, before = 0, list[Fire]()
+        fired, before = await shifts(conn, self._engine), list[Fire]()
         while due := [Fire(row["ticket_id"], row["kind"], row["due_at"]) for row in await conn.fetch(DUE)]:
             if due == before:
                 raise RuntimeError(f"{len(due)} timers are due and do not fire: {due[0]}")
