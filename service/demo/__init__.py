@@ -59,11 +59,13 @@ async def main(settings: Settings, once: bool) -> None:
             url = await stage.fresh_database(server)
             keys = await stage.keys_for_the_cast(url)
             async with stage.service_on(settings, url) as base:
-                await show(console, base, keys, load())
+                found = await show(console, base, keys, load())
                 if once:
-                    console.print("\nPlayed once, and ended: without `--once` it serves on.")
-                else:
-                    await _until_stopped(console)
+                    console.print("It ends here. Without `--once` it serves on, with keys and calls to try.")
+                    return
+                for line in table.whereabouts(base, keys, found, UNTIL + DAY):
+                    console.print(escape(line), highlight=False, soft_wrap=True)
+                await _until_stopped(console)
     except (stage.StageError, Unexpected, Unanswered) as error:
         went = "can't begin" if isinstance(error, stage.StageError) else "FAILED: this is not what must happen"
         console.print(f"[bold red]The demo {went}.[/]\n{escape(str(error))}", highlight=False, soft_wrap=True)
@@ -80,7 +82,7 @@ async def show(console: Console, base: str, keys: Mapping[str, str], incidents: 
         clock = VirtualClock(caller, cast.admin)
         player = Player(caller, clock, desk=cast.desk, admin=cast.admin, cast=cast)
         await clock.found()
-        await cast.come_in()
+        await cast.come_in(told[0].at)
         with table.progress(console, "Ticket events", len(told)) as advance:
             await player.play(told, lambda event: advance(event.at))
         await player.play_on(UNTIL)
@@ -90,8 +92,7 @@ async def show(console: Console, base: str, keys: Mapping[str, str], incidents: 
     console.print(table.speed(seconds, len(told), caller, found), highlight=False)
     console.print(f"{cast.repeated} answers got lost and were asked for again: each happened once.", highlight=False)
     console.print()
-    for line in table.whereabouts(base, keys, found, UNTIL + DAY):
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    console.print(table.service(base), highlight=False, soft_wrap=True)
     return found
 
 

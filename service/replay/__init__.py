@@ -72,7 +72,7 @@ async def run(ask: Ask, keys: Mapping[str, str], console: Console) -> tally.Tall
                         "A cast plays on a virtual clock only: start the service with ESCALATION_CLOCK=virtual."
                     )
                 player.pace = _own_time(ask, first, console)
-            tickets = await _prepare(ask, cast, clock)
+            tickets = await _prepare(ask, cast, first if ask.begin == 1 else clock.now)
             left = sum(1 for _ in lines.read(ask.path, ask.begin))
             with table.progress(console, "Events", max(left, 1)) as advance:
 
@@ -98,13 +98,13 @@ def show(console: Console, found: tally.Tally, tickets: Counter[str]) -> None:
     told = [
         table.by_tier(tickets, found),
         table.by_situation(found),
-        table.endings(found),
         table.answers(found),
-        table.transitions(found),
-        table.deliveries(found),
+        table.handoffs(found),
+        table.endings(found),
     ]
     if found.denials:
-        told.append(table.refusals(found, console.width))
+        told.append(table.refusals(found))
+    told += [table.transitions(found), table.deliveries(found), table.story(found)]
     for each in told:
         console.print()
         console.print(each)
@@ -134,7 +134,7 @@ class Tickets:
             self.by_tier[self._tiers.get(event.body["customer_id"], "starter")] += 1
 
 
-async def _prepare(ask: Ask, cast: Cast | None, clock: VirtualClock) -> Tickets:
+async def _prepare(ask: Ask, cast: Cast | None, now: datetime) -> Tickets:
     """The roster; and for one that goes on, what was replayed before is remembered and what stands is found."""
     tickets = Tickets()
     for event in lines.read(ask.path):
@@ -144,9 +144,9 @@ async def _prepare(ask: Ask, cast: Cast | None, clock: VirtualClock) -> Tickets:
         if cast is not None:
             cast.remember(event)
     if cast is not None:
-        await cast.come_in()
+        await cast.come_in(now)
         if ask.begin > 1:
-            await cast.find(clock.now)
+            await cast.find(now)
     return tickets
 
 

@@ -45,7 +45,7 @@ class Player:
     async def _act_before(self, at: datetime) -> None:
         """Turns strictly before an instant: what is reported in that same minute comes first."""
         assert self._cast is not None
-        while (due := self._cast.next_at) is not None and due < at:
+        while (due := self._cast.next_at) < at:
             await self._until(due)
             if self._cast.next_at == due:  # unless the clock did something meanwhile that changes their mind
                 await self._cast.act(self._stands(due))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Protocol
 
 from rich import box
@@ -112,9 +114,54 @@ def answers(tally: Tally) -> Table:
         made.add_row(f"L{level}", *map(_n, counts), met)
     late = sorted(span for span in tally.lateness if span)
     told_late = f"at most {_span(late[-1])}, half of them within {_span(late[len(late) // 2])}" if late else "none"
-    raised = "Raised: nobody answered, and the clock took it further up."
-    made.caption = f"{raised} Engaged by a deadline: {len(tally.lateness):,}; late: {len(late):,} ({told_late})"
+    made.caption = (
+        "Raised: nobody answered, and the clock took it further up. L4 is to answer at once: it is late from the first "
+        f"second. Engaged by a deadline: {len(tally.lateness):,}; late: {len(late):,} ({told_late})"
+    )
     made.caption_justify = "left"
+    return made
+
+
+def handoffs(tally: Tally) -> Table:
+    """How offers went, by level."""
+    how = {
+        "accept": "accepted",
+        "decline": "declined",
+        "left": "went off duty",
+        "reassign": "reassigned",
+        "lapsed": "lapsed",
+        "gap": "nobody there",
+    }
+    made = _table("Handoffs by level", "level", *how.values())
+    counts = tally.handoffs
+    for level in range(1, 5):
+        made.add_row(f"L{level}", *(_n(counts[level, name]) for name in how))
+    ended = sum(count for (_, name), count in counts.items() if name == "shift_ended")
+    made.caption = (
+        "Went off duty: a shift ended before the answer, and the offer passed on. Nobody there: a gap in the roster; "
+        f"the next level was called. Owners were reminded {ended:,} times at the end of their shift."
+    )
+    made.caption_justify = "left"
+    return made
+
+
+def story(tally: Tally) -> Table:
+    """One escalation, row by row, as its history tells it; what is the same again is told once."""
+    chain = tally.story
+    title = (
+        f"One of them, ticket {chain[0]['ticket_id']}, from its first row to its last" if chain else "None has ended"
+    )
+    made = _table(title, "at", "who", "trigger", "stands at", "why", left=5)
+    for column in made.columns[:4]:
+        column.no_wrap = True
+    for _, same in groupby(chain, key=lambda row: [row[name] for name in ("actor", "trigger", "to", "reason")]):
+        row, *again = same
+        why = str(row["reason"]).replace("_", " ")
+        if gap := row["detail"].get("coverage_gap"):
+            why += f"; nobody at {', '.join(f'L{level}' for level in gap)}"
+        times = f" ×{len(again) + 1}" if again else ""
+        at = datetime.fromisoformat(row["at"])
+        made.add_row(f"{at:%a %H:%M}", row["actor"], row["trigger"] + times, row["to"], why)
     return made
 
 
@@ -126,7 +173,7 @@ def _span(span: timedelta) -> str:
 def deliveries(tally: Tally) -> Table:
     """Messages that transitions planned, by template and whom they are for."""
     audiences = ("person", "escalations", "customer", "account_manager", "help_desk")
-    made = _table("Messages planned", "template", *(name.replace("_", " ") for name in audiences), "all")
+    made = _table("Messages planned", "template", "people", "channel", "customers", "managers", "help desk", "all")
     totals = Counter[str]()
     for (template, _), count in tally.deliveries.items():
         totals[template] += count
@@ -140,7 +187,7 @@ def deliveries(tally: Tally) -> Table:
 
 def endings(tally: Tally) -> Table:
     """How each ended."""
-    made = _table("How they ended", "", *TIERS, "all")
+    made = _table("How they ended, or where they stand", "", *TIERS, "all")
     counts = tally.endings
     for ending in sorted({ending for ending, _ in counts}):
         made.add_row(ending, *(_n(counts[ending, tier]) for tier in TIERS), _n(sum(counts[ending, t] for t in TIERS)))
@@ -160,21 +207,17 @@ def transitions(tally: Tally) -> Table:
     return made
 
 
-def refusals(tally: Tally, width: int) -> Table:
+def refusals(tally: Tally) -> Table:
     """Which guards refused, how often, and what they say."""
-    made = _table("Refusals, by every guard that failed", "status", "guard", "what it says", "times", left=3)
+    made = _table("Refusals, by every guard that failed", "", "guard", "what the caller is told", "times", left=3)
     for (guard, status), count in sorted(tally.guards.items(), key=lambda item: (item[0][1], -item[1], item[0][0])):
-        sentence = tally.sentences[guard].split(". ")[0].rstrip(".")
-        made.add_row(str(status), _short(guard, _GUARD), _short(sentence, width - _GUARD - _AROUND), _n(count))
+        sentence = re.split(r"[.:;] ", tally.sentences[guard])[0].rstrip(".")
+        made.add_row(str(status), guard if len(guard) <= _GUARD else f"{guard[: _GUARD - 1]}…", sentence, _n(count))
     return made
 
 
-_GUARD, _AROUND = 26, 23
-"""Columns for a guard's name (some are named after all who would have passed), and beside it and its sentence."""
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(1, width - 1)] + "…"
+_GUARD = 28
+"""Columns for a guard's name: some are named after all who would have passed."""
 
 
 def speed(seconds: float, events: int, caller: Caller, tally: Tally) -> str:
@@ -184,16 +227,21 @@ def speed(seconds: float, events: int, caller: Caller, tally: Tally) -> str:
         f"{caller.calls / seconds:,.0f}/s, one after the other.\n"
         f"{len(tally.history):,} transitions: every one that was acknowledged is in history.\n"
         f"{caller.repeats:,} requests had to be asked again.\n"
+        "Another run was the same to the last hash, or did the same, where these are equal:\n"
         f"history  {tally.digest}\n"
         f"outcome  {tally.outcome}"
     )
+
+
+def service(base: str) -> str:
+    """Where it is."""
+    return f"The service: {base}   its API: {base}/docs   as OpenAPI: {base}/openapi.json"
 
 
 def whereabouts(base: str, keys: Mapping[str, str], tally: Tally, later: datetime) -> Iterator[str]:
     """Where things are, and how to go on. Lines for a shell: they are printed as they are."""
     agent = at_level(0)[0]
     live = next((e["id"] for e in tally.escalations if e["state"] != "closed"), tally.escalations[0]["id"])
-    yield f"The service: {base}   its API: {base}/docs"
     yield ""
     yield "Keys, made for this demo and gone with the next:"
     for name, what in ((ADMIN, "admin"), (agent, "agent"), (AUDITOR, "auditor")):

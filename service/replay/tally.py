@@ -132,6 +132,24 @@ class Tally(Struct):
             if row["trigger"] in ENTERS:
                 called = row
 
+    @property
+    def handoffs(self) -> Counter[tuple[int, str]]:
+        """How offers at a level went; `gap`: nobody was there, `shift_ended`: an owner was reminded of it."""
+        found: Counter[tuple[int, str]] = Counter()
+        for row in self.history:
+            for level in row["detail"].get("coverage_gap", ()):
+                found[level, "gap"] += 1
+            if how := _handed(row):
+                found[row["level"], how] += 1
+        return found
+
+    @property
+    def story(self) -> list[Row]:
+        """The history of one that ended, of those that are soon read the one in which most happened."""
+        ended = {e["id"] for e in self.escalations if e["state"] == "closed"}
+        told = [chain for which, chain in self.chains.items() if which in ended and len(chain) <= SOON_READ]
+        return max(told, key=lambda chain: len({(row["trigger"], row["level"]) for row in chain}), default=[])
+
     # The same or not ---------------------------------------------------------------------------------------------
 
     @property
@@ -145,6 +163,23 @@ class Tally(Struct):
         names = ("ticket_id", "version", "at", "trigger", "from", "to", "level", "actor", "owner", "reason")
         told = (tuple(row[name] for name in names) for row in self.history)
         return _digest(sorted(map(repr, told)))
+
+
+SOON_READ = 24
+"""Rows that one still reads."""
+_BY_CLOCK = {"went_off_duty": "left", "came_on_duty": "found", "unanswered": "lapsed"}
+
+
+def _handed(row: Row) -> str | None:
+    """What this row is in the life of a handoff, if anything."""
+    match row["trigger"]:
+        case "accept" | "reassign":
+            return str(row["trigger"])
+        case "decline":
+            return _BY_CLOCK.get(row["reason"], "decline") if row["actor"] == CLOCK else "decline"
+        case "remind" if row["reason"] == "shift_ended":
+            return "shift_ended"
+    return None
 
 
 SERVICES = frozenset(("help-desk", "replay"))

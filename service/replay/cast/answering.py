@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from service.replay.cast import words
@@ -71,10 +71,20 @@ def _accepts(w: Watched, rng: Random, to: str) -> tuple[Step, ...]:
     return (do(to, "accept"),)
 
 
-def reassigns(w: Watched, rng: Random) -> tuple[Step, ...]:
+def reassigns(w: Watched, rng: Random, at: datetime) -> tuple[Step, ...]:
     """The owner passes it on within the level; unless that is accepted, the owner stays."""
-    to = rng.choice([person for person in at_level(w.level) if person != w.owner])
-    return (do(w.owner, "reassign", to=to, reason="My shift ends"),)
+    there = [person for person in w.shifts.there(w.level, at) if person != w.owner]
+    to = rng.choice(there or [person for person in at_level(w.level) if person != w.owner])
+    return (do(w.owner, "reassign", to=to, reason=rng.choice(words.PASSED_ON)),)
+
+
+def leaves(w: Watched, rng: Random) -> Turn | None:
+    """An owner whose shift has ended reassigns it to whoever is there now, or keeps it overnight."""
+    at = w.since + after(rng, 2, 20)
+    there = [person for person in w.shifts.there(w.level, at) if person != w.owner and w.shifts.on_duty(person, at)]
+    if not there or rng.random() < 0.3:
+        return None
+    return Turn(at, (do(w.owner, "reassign", to=rng.choice(there), reason="My shift has ended"),))
 
 
 def soon(rng: Random, w: Watched) -> timedelta:

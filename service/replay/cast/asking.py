@@ -53,7 +53,7 @@ def ask(w: Watched) -> Turn | None:
     if w.wish is None or w.solved or w.escalation is not None:
         return None
     rng = w.rng("ask")
-    agent = rng.choice(at_level(0))
+    agent = rng.choice(w.shifts.there(0, w.wish))
     steps: tuple[Step, ...]
     match _one(rng, _ASKS[w.tier]):
         case "call" | "account_manager" as channel:
@@ -78,8 +78,9 @@ def object_(w: Watched) -> Turn | None:
     if rng.random() >= 0.04 or w.live["criterion"] != "issue_resolved":
         return None
     brief = words.brief(rng, w.subject, words.OBJECTION)
-    step = _asked(rng.choice(at_level(0)), w, "workaround_unacceptable", words.OBJECTION, brief)
-    return Turn(w.since + after(rng, 60, 1500), (step,))
+    at = w.since + after(rng, 60, 1500)
+    step = _asked(rng.choice(w.shifts.there(0, at)), w, "workaround_unacceptable", words.OBJECTION, brief)
+    return Turn(at, (step,))
 
 
 def contact(w: Watched, channel: str, text: str, *, channel_refused: bool = False) -> Step:

@@ -67,7 +67,7 @@ def _without_evidence(w: Watched, criterion: str) -> Step:
 def wind_down(w: Watched) -> Turn | None:
     """The next of the steps; or back to the level, where the evidence is gone or the customer objects."""
     rng, steps, criterion = w.rng_now(), w.live["steps"], w.live["criterion"]
-    at = max(w.since, w.event_at or w.since) if criterion == "priority_lowered" else w.since
+    at = max(w.since, w.event_at) if criterion == "priority_lowered" else w.since
     if criterion == "priority_lowered" and not w.lowered:
         return Turn(at + after(rng, 10, 60), (do(w.owner, "resume", reason="It is as urgent as it was"),))
     if "confirm_with_customer" not in steps:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from machines.values import LEVELS
 from service.replay.caller import Caller, Unexpected, unexpected
 from service.replay.cast import answering, asking, endings, working
 from service.replay.cast.members import ADMIN, AUDITOR, DESK, PEOPLE
+from service.replay.cast.shifts import DAY, Shifts, midnight
 from service.replay.cast.watched import EVIDENCE, Step, Turn, Watched, after, instant
 from service.replay.lines import Event
 
 LOST = 0.03
 """How many answers get lost, so that the call is repeated with its key."""
-DONE = ("update_customer", "accept", "join", "brief", "decline", "resume")
-"""Triggers that are no piece of an owner's work by themselves."""
+DAYS = 4
+"""For how many days the roster tells the shifts: from the day before on, told anew every midnight."""
 
 
 def next_turn(w: Watched) -> Turn | None:
@@ -37,8 +38,7 @@ def next_turn(w: Watched) -> Turn | None:
     if not w.pending:
         return working.work(w)
     if w.solved:  # no answer is needed any more
-        at = max(w.since, w.event_at or w.since) + after(w.rng_now(), 15, 180)
-        return Turn(at, endings.issue_resolved(w))
+        return Turn(max(w.since, w.event_at) + after(w.rng_now(), 15, 180), endings.issue_resolved(w))
     return answering.answer(w)
 
 
@@ -54,18 +54,27 @@ class Cast:
         self._eager = eager
         self._customers: dict[str, dict[str, Any]] = {}
         self._watched: dict[str, Watched] = {}
-        self._agenda: list[tuple[datetime, int, str, int]] = []
+        self._shifts = Shifts(seed)
+        self._roster_at = datetime.max.replace(tzinfo=UTC)
+        self._agenda: list[tuple[datetime, str, int]] = []
         self._turns: dict[str, Turn] = {}
-        self._drawn = 0
         self._seen = 0
         self.turns = 0
         self.repeated = 0
 
-    async def come_in(self) -> None:
-        """Everybody is put on the roster, and on duty."""
+    async def come_in(self, now: datetime) -> None:
+        """Everybody is put on the roster with their shifts; again at every midnight."""
+        self._roster_at = midnight(now) + DAY
         for member in PEOPLE:
-            person = {"name": member.name, "level": member.level, "email": f"{member.id}@desk.example", "on_duty": True}
-            await self._caller.call(ADMIN, "PUT", f"/v1/people/{member.id}", person, name=f"roster-{member.id}")
+            shifts = self._shifts.windows(member.id, now - DAY, DAYS)
+            person = {
+                "name": member.name,
+                "level": member.level,
+                "email": f"{member.id}@desk.example",
+                "on_duty": [{"from": since, "until": until} for since, until in shifts],
+            }
+            name = f"roster-{member.id}-{now:%F}"
+            await self._caller.call(ADMIN, "PUT", f"/v1/people/{member.id}", person, name=name)
 
     # What is heard -------------------------------------------------------------------------------------------------
 
@@ -74,14 +83,14 @@ class Cast:
         if event.kind == "customer":
             self._customers[event.id] = event.body
         if event.kind == "ticket":
-            self._facts(self._watch(event.id), event)
+            self._facts(self._watched.setdefault(event.id, Watched(event.id, self._seed, self._shifts)), event)
 
     async def hear(self, event: Event, answer: Any, now: datetime) -> bool:
         """An event of the file, as it was answered; whether something may be due that was due before it was told."""
         self.remember(event)
-        if event.kind not in ("ticket", "contact"):
-            return False
-        w = self._watch(event.id)
+        w = self._watched.get(event.id)
+        if event.kind not in ("ticket", "contact") or w is None:
+            return False  # also what is said on a ticket that the file does not report
         told = answer["escalation"]
         await self._take(w, told)
         self._plan(w, now)
@@ -101,45 +110,40 @@ class Cast:
             rows = [row for row in told["items"] if row["seq"] > self._seen]
             newest = max([newest, *(row["seq"] for row in rows)])
             for row in rows:
-                if not self._knows(row):
+                if row["ticket_id"] in self._watched and not self._knows(row):
                     found.setdefault(row["ticket_id"], []).append(row)
             if len(rows) < len(told["items"]) or told["next_cursor"] is None:
                 break
             cursor, page = f"&cursor={told['next_cursor']}", page + 1
         self._seen = newest
         for ticket in sorted(found):
-            w = self._watch(ticket)
+            w = self._watched[ticket]
             name = f"look-{ticket}-{w.token}"
             told = (await self._caller.call(AUDITOR, "GET", f"/v1/tickets/{ticket}", name=name)).body
             await self._take(w, told["escalation"], found[ticket][::-1])
             self._plan(w, now)
 
     async def find(self, now: datetime) -> None:
-        """Everything that is not closed when a play goes on where another one ended."""
+        """How everything stands when a play goes on where another one ended."""
+        newest = (await self._caller.call(AUDITOR, "GET", "/v1/history?order=desc&limit=1", name="find-newest")).body
+        self._seen = max((row["seq"] for row in newest["items"]), default=0)
+        latest: dict[str, dict[str, Any]] = {}
         async for e in self._caller.pages(AUDITOR, "/v1/escalations", f"find-{int(now.timestamp())}"):
-            if e["state"] != "closed" and e["ticket_id"] in self._watched:
-                w = self._watched[e["ticket_id"]]
-                await self._take(w, e)
-                rows = [row for row in w.entered() if row["actor"] != "clock" and row["trigger"] not in DONE]
-                for _ in rows:
-                    w.plays()
-        for w in self._watched.values():
-            if w.wish is not None and w.wish <= now:
-                w.wish = None  # was asked, or wasn't to be
+            before = latest.get(e["ticket_id"])
+            if before is None or before["opened_at"] < e["opened_at"]:
+                latest[e["ticket_id"]] = e
+        for ticket, w in self._watched.items():
+            await self._take(w, latest.get(ticket))
             self._plan(w, now)
 
     def _knows(self, row: Mapping[str, Any]) -> bool:
-        w = self._watched.get(row["ticket_id"])
-        e = w.escalation if w else None
+        e = self._watched[row["ticket_id"]].escalation
         return e is not None and e["id"] == row["escalation_id"] and row["version"] <= e["version"]
-
-    def _watch(self, ticket: str) -> Watched:
-        return self._watched.setdefault(ticket, Watched(ticket, self._seed))
 
     def _facts(self, w: Watched, event: Event) -> None:
         first = not w.facts
-        w.facts, w.event_at = event.body, event.at
-        w.highest = min(w.highest, event.body["priority"])
+        w.facts = event.body
+        w.told.append((event.at, event.body["priority"]))
         if first:
             customer = self._customers.get(event.body["customer_id"], {})
             w.tier = customer.get("tier", "starter")
@@ -153,7 +157,7 @@ class Cast:
                 w.escalation, w.log = None, []
             return
         if w.escalation is None or w.escalation["id"] != e["id"]:
-            w.log, w.highest, w.wish = [], str(w.facts["priority"]), None
+            w.log, w.wish = [], None
         w.escalation = e
         known = range(len(w.log) + 1, e["version"] + 1)
         newest = [row for row in rows if row["escalation_id"] == e["id"] and row["version"] in known]
@@ -174,24 +178,24 @@ class Cast:
         if turn is None:
             self._turns.pop(w.ticket, None)
             return
-        self._drawn += 1
         self._turns[w.ticket] = turn
-        heapq.heappush(self._agenda, (max(turn.at, now), self._drawn, w.ticket, w.token))
+        heapq.heappush(self._agenda, (max(turn.at, now), w.ticket, w.token))
 
     @property
-    def next_at(self) -> datetime | None:
+    def next_at(self) -> datetime:
         """When somebody does something next, unless something happens before."""
-        while self._agenda and self._agenda[0][3] != self._watched[self._agenda[0][2]].token:
+        while self._agenda and self._agenda[0][2] != self._watched[self._agenda[0][1]].token:
             heapq.heappop(self._agenda)
-        return self._agenda[0][0] if self._agenda else None
+        return min(self._roster_at, self._agenda[0][0]) if self._agenda else self._roster_at
 
     async def act(self, now: datetime) -> None:
-        """The turn that is next."""
-        _, _, ticket, _ = heapq.heappop(self._agenda)
+        """The turn that is next; the roster comes before all others."""
+        if self._roster_at <= now:
+            await self.come_in(now)
+            return
+        _, ticket, _ = heapq.heappop(self._agenda)
         w, turn = self._watched[ticket], self._turns.pop(ticket)
         self.turns += 1
-        if w.escalation is not None and w.state in LEVELS and not w.pending and _is_work(turn):
-            w.plays()
         stands = f"{instant(w.live['opened_at']).timestamp():.0f}-{w.live['version']}" if w.escalation else "none"
         evidence = None
         for number, step in enumerate(turn.steps):
@@ -234,8 +238,3 @@ class Cast:
         self.repeated += 1
         if again.raw != first:
             raise Unexpected(f"{who}: POST {path} with the key {name} was answered differently the second time")
-
-
-def _is_work(turn: Turn) -> bool:
-    """Whether it is a piece of the owner's work, more than a word to the customer."""
-    return any(step.body.get("trigger") != "update_customer" for step in turn.steps)

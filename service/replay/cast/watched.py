@@ -9,7 +9,10 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from machines.values import Tier
+from service.replay.cast.shifts import Shifts
 
+NO_WORK = ("update_customer", "add_situation")
+"""What is no piece of an owner's work by itself."""
 EVIDENCE = "the contact just reported"
 """Stands in a step for the id of the contact that a step before it reported."""
 
@@ -49,23 +52,22 @@ def refused(who: str, status: int, guard: str | None, trigger: str, **fields: An
 class Watched:
     """One ticket on stage.
 
-    `log` holds the rows of its escalation's history, in order, from version 1 on. `highest` is the most urgent priority
-    since it was opened, `played` what its owner has done at this level, `wish` when somebody wants it escalated.
+    `log` holds the rows of its escalation's history, in order, from version 1 on, `told` when its help desk reported it
+    and with which priority, `wish` when somebody wants it escalated. Everything else is read from these.
     """
 
-    def __init__(self, ticket: str, seed: int) -> None:
+    def __init__(self, ticket: str, seed: int, shifts: Shifts) -> None:
         self.ticket = ticket
         self.seed = seed
+        self.shifts = shifts
         self.tier: Tier = "starter"
         self.sender = ""
         self.facts: dict[str, Any] = {}
-        self.event_at: datetime | None = None
+        self.told: list[tuple[datetime, str]] = []
         self.escalation: dict[str, Any] | None = None
         self.log: list[dict[str, Any]] = []
-        self.highest = "p3"
         self.wish: datetime | None = None
         self.token = 0
-        self._played = ("", 0)
 
     # What stands -----------------------------------------------------------------------------------------------
 
@@ -108,15 +110,27 @@ class Watched:
         return self.facts.get("status") in ("solved", "closed")
 
     @property
+    def event_at(self) -> datetime:
+        """When it was reported last."""
+        return self.told[-1][0]
+
+    @property
+    def highest(self) -> str:
+        """The most urgent priority since the escalation was opened."""
+        opened = instant(self.live["opened_at"])
+        before = [priority for at, priority in self.told if at <= opened]
+        return min((*before[-1:], *(priority for at, priority in self.told if at > opened)))
+
+    @property
     def lowered(self) -> bool:
         """Less urgent than it was at some time since the escalation was opened."""
         return str(self.facts["priority"]) > self.highest
 
     @property
-    def heard(self) -> bool:
-        """The ticket was reported since the escalation began to de-escalate."""
-        began = [instant(row["at"]) for row in self.log if row["trigger"] == "de_escalate"]
-        return bool(began) and self.event_at is not None and self.event_at > began[-1]
+    def heard(self) -> int:
+        """How often it was reported since it began to de-escalate."""
+        begun = next(instant(row["at"]) for row in reversed(self.log) if row["trigger"] == "de_escalate")
+        return sum(at > begun for at, _ in self.told)
 
     @property
     def since(self) -> datetime:
@@ -148,17 +162,18 @@ class Watched:
 
     # What is done of an owner's work -----------------------------------------------------------------------------
 
+    def phase(self) -> list[dict[str, Any]]:
+        """The rows since the level was entered, or an offer answered: from there on its owner works."""
+        for n in range(len(self.log) - 1, -1, -1):
+            if self.log[n]["trigger"] in ("accept", "decline", "engage", "escalate", "step_down"):
+                return self.log[n:]
+        return self.log
+
     def played(self) -> int:
-        """How many turns of work the owner has had since the handoff was accepted."""
-        return self._played[1] if self._played[0] == self._phase() else 0
-
-    def plays(self) -> None:
-        """One more."""
-        self._played = (self._phase(), self.played() + 1)
-
-    def _phase(self) -> str:
-        h = self.live["handoff"]
-        return f"{self.live['id']} {self.level} {h and h['accepted_at']}"
+        """How many turns of work there were in this phase; all rows of a turn have its instant."""
+        first, *rows = self.phase()
+        work = [row for row in rows if row["actor"] != "clock" and row["trigger"] not in NO_WORK]
+        return len({row["at"] for row in work if row["at"] > first["at"]})
 
 
 def instant(text: str) -> datetime:

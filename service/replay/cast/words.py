@@ -82,10 +82,11 @@ UPDATES = (
     "No news yet, and we haven't stopped",
 )
 WORKAROUND = "Use the web client for now: it goes around the broken part"
+PASSED_ON = ("Knows this product best", "I am in a customer's meeting all afternoon", "Has the engineers next door")
 DECLINES = (
     "On a call with another customer until the evening",
     "I know too little of this product: not me",
-    "My shift ends",
+    "About to leave for today",
 )
 LESSONS = {
     "pattern": "The third one after a Tuesday change: look at the change calendar first",

@@ -6,7 +6,7 @@ from datetime import datetime
 from random import Random
 
 from service.replay.cast import endings, words
-from service.replay.cast.answering import reassigns, soon
+from service.replay.cast.answering import leaves, reassigns, soon
 from service.replay.cast.members import AUDITOR, DESK, PEOPLE, at_level, level_of
 from service.replay.cast.watched import Step, Turn, Watched, after, do, instant, refused
 
@@ -21,11 +21,11 @@ def work(w: Watched) -> Turn | None:
     """The owner's next turn: what was drawn for this level when it was accepted, and customer updates between."""
     rng = w.rng_now()
     if w.solved:
-        at = max(w.since, w.event_at or w.since) + after(rng, 15, 180)
-        return Turn(at, endings.issue_resolved(w))
+        return Turn(max(w.since, w.event_at) + after(rng, 15, 180), endings.issue_resolved(w))
     if w.lowered and w.rng("lowered", w.highest, w.level).random() < 0.7:
-        at = max(w.since, w.event_at or w.since) + after(rng, 20, 90)
-        return Turn(at, endings.priority_lowered(w, rng))
+        return Turn(max(w.since, w.event_at) + after(rng, 20, 90), endings.priority_lowered(w, rng))
+    if w.log[-1]["reason"] == "shift_ended" and (passes_on := leaves(w, rng)):
+        return passes_on
     piece, update = _piece(w, rng), _update(w)
     if piece is None or (update is not None and update.at <= piece.at):
         return update
@@ -37,8 +37,7 @@ def work(w: Watched) -> Turn | None:
 
 def _drawn(w: Watched) -> list[str]:
     """What an owner will do at this level, in this order."""
-    h = w.live["handoff"]
-    rng = w.rng("work", w.level, h and h["accepted_at"])
+    rng = w.rng("work", w.level, w.phase()[0]["at"])
     found = [name for name, odds in _ODDS.items() if rng.random() < odds]
     rng.shuffle(found)
     if rng.random() < _FURTHER[w.level]:
@@ -63,7 +62,7 @@ def _piece(w: Watched, rng: Random) -> Turn | None:
         case "company":
             steps = _company(w, rng)
         case "reassign":
-            steps = reassigns(w, rng)
+            steps = reassigns(w, rng, w.since)
         case "stale":
             late = Step(w.owner, "transition", {"trigger": "note", "text": "Written before lunch"}, 412, stale=True)
             steps = (late, do(w.owner, "note", text="Written again, on what stands now"))

@@ -48,9 +48,12 @@ async def test_it_plays_prints_and_leaves_nothing_for_the_verifier_to_find(datab
     assert {tier for tier, _ in told.highest} == {"enterprise", "professional", "starter"}
     assert {level for _, level in told.highest} >= {1, 2, 3}
     assert {trigger for trigger, _ in told.triggers} >= {"open", "engage", "accept", "act", "remind"}
+    handed = {how for _, how in told.handoffs}
+    assert handed >= {"accept", "decline", "left", "reassign", "lapsed", "gap", "shift_ended"}, "shifts begin and end"
+    assert told.story[-1]["to"] == "closed"
     for title in (
         *("Escalations by the highest level called", "Situations", "How they ended", "Answers by level"),
-        *("Transitions", "Messages planned", "Refusals", "Keys", "Move the clock"),
+        *("Handoffs by level", "Transitions", "Messages planned", "Refusals", "One of them", "/docs"),
     ):
         assert title in printed
     assert "Ticket events: " in printed  # no terminal: lines, not a bar

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from service.database import prepare
 from service.demo import stage
 from service.demo.incidents import events, load
 from service.replay import Ask, Stopped, keys_for, lines
+from service.replay.caller import Answer, Caller, Unanswered
 from service.replay.cast.members import CAST, Member
 from service.replay.tally import Tally
 from tests.service.conftest import running
@@ -157,7 +159,64 @@ async def test_it_says_how_to_go_on_and_going_on_ends_as_if_nothing_had_been(
         assert await found(database_url) == await found(parts)
 
 
-async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(database_url: str, tmp_path: Path):
+async def test_a_play_that_was_stopped_goes_on_from_the_line_it_told_as_if_nothing_had_been(
+    database_url: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Stopped twice, each time with everything in the air: offers, steps, wishes, objections."""
+    file = day(tmp_path / "day.ndjson")
+    lines_of_it = len(file.read_bytes().splitlines())
+    outcomes, call = [], Caller.call
+    async with another_database(postgres_url, "played_in_parts") as parts:
+        async with virtual(database_url) as base:
+            told, _ = await play(Ask(file, base, seed=SEED), await keys_for(database_url, CAST))
+            outcomes.append((told.outcome, await _ends(database_url)))
+        begin = 1
+        for stop in (lines_of_it // 2, lines_of_it * 4 // 5, None):
+
+            async def until(caller: Caller, *args: Any, name: str, stop: int | None = stop, **more: Any) -> Answer:
+                if name == f"line-{stop}":
+                    raise Unanswered("gone")
+                return await call(caller, *args, name=name, **more)
+
+            monkeypatch.setattr(Caller, "call", until)
+            async with virtual(parts) as base:
+                ask = Ask(file, base, seed=SEED, begin=begin)
+                if stop is None:
+                    outcomes.append(((await play(ask, await keys_for(parts, CAST)))[0].outcome, await _ends(parts)))
+                    continue
+                with pytest.raises(Stopped, match=f"gone\n.*`--from {stop}`"):
+                    await play(ask, await keys_for(parts, CAST))
+                begin = stop
+        assert await verify.run(parts) == []
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("calls", [300, 500])
+async def test_a_play_that_was_stopped_in_the_middle_of_a_turn_goes_on_too(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+):
+    file = day(tmp_path / "day.ndjson", "p0")
+    keys, call, done = await keys_for(database_url, CAST), Caller.call, count(1)
+
+    async def until(caller: Caller, *args: Any, **more: Any) -> Answer:
+        if next(done) == calls:
+            raise Unanswered("gone")
+        return await call(caller, *args, **more)
+
+    monkeypatch.setattr(Caller, "call", until)
+    async with virtual(database_url) as base:
+        with pytest.raises(Stopped) as stopped:
+            await play(Ask(file, base, seed=SEED), keys)
+        begin = int(str(stopped.value).rpartition("--from ")[2].rstrip("`."))
+        told, _ = await play(Ask(file, base, seed=SEED, begin=begin), keys)
+    assert {trigger for trigger, _ in told.triggers} >= {"accept", "de_escalate", "close"}
+    assert await verify.run(database_url) == []
+
+
+async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Caller.__init__, "__defaults__", (0.2,))
     file = day(tmp_path / "day.ndjson", "p0", 1)
     keys = await keys_for(database_url, LONE)
     with pytest.raises(Stopped, match=r"no answer from http://127\.0\.0\.1:9/.*\n.*`--from 5`"):
