@@ -53,9 +53,18 @@ def _told(settled: Settled) -> Reply:
 
 
 async def shifts(conn: asyncpg.Connection | asyncpg.Pool, engine: Engine) -> int:
-    """Hand in what the edges of shifts ask for; how many transitions came of it."""
-    asks = [Duty(row["ticket_id"], row["person"], row["version"]) for row in await conn.fetch(SHIFTS)]
-    return await in_order(engine, asks)
+    """Hand in what the edges of shifts ask for; how many transitions came of it.
+
+    Until nothing more does: where two leave one escalation at once, its owner and who is offered it, the second is told
+    of it as it stands after the first.
+    """
+    told = 0
+    while asks := [Duty(row["ticket_id"], row["person"], row["version"]) for row in await conn.fetch(SHIFTS)]:
+        changed = await in_order(engine, asks)
+        told += changed
+        if not changed:
+            break
+    return told
 
 
 async def in_order(engine: Engine, asks: Sequence[Ask], request_id: str = CLOCK, at_once: int = 64) -> int:

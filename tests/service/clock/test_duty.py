@@ -203,6 +203,20 @@ async def test_windows_that_meet_are_one_shift(town: Town):
     assert "shift_ended" not in [row["reason"] for row in await town.rows(e)]
 
 
+async def test_owner_and_offered_who_leave_at_once_are_both_told_at_that_instant(town: Town):
+    e = (await town.asks((await town.report("T-1"))["ticket"]["id"], "workaround_unacceptable"))["id"]
+    await town.act("lee", e, "accept")
+    brief = {"issue": "i", "reason": "r", "current_status": "c", "needed": "n"}
+    assert (await town.act("lee", e, "escalate", reason="r", brief=brief))["handoff"]["to"] == "mia"
+    edge = START + 20 * MINUTE
+    for who in ("lee", "mia"):
+        await town.person(who, on_duty=[window(START, edge)])
+    await town.at(START + 30 * MINUTE)
+    told = [(row["reason"], row["at"]) for row in (await town.rows(e))[-2:]]
+    assert sorted(told) == [("shift_ended", text(edge)), ("went_off_duty", text(edge))]
+    assert (await town.stands(e))["handoff"]["to"] == "mo"
+
+
 @pytest.mark.parametrize("hours", [1, 5])
 async def test_the_same_edges_again_change_nothing(town: Town, hours: int):
     e = (await at_l2(town))["id"]
