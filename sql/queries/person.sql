@@ -56,12 +56,12 @@ SELECT EXISTS (
 -- name: shifts()
 -- What the newest edge of somebody's shift still asks for: offers made before it to whoever went, what they owned then
 -- and were not reminded of since, and offers to nobody made before somebody came. Told in the order of the edges; the
--- version says where the escalation stood when this was seen.
+-- version says where the escalation stood when this was seen. Now is asked for once, not for every window.
 WITH shift AS MATERIALIZED (
     SELECT p.id, p.level,
-        p.on_duty OR bool_or(w."from" <= service_now() AND service_now() < w.until) AS on_duty,
-        max(greatest(CASE WHEN w."from" <= service_now() THEN w."from" END,
-                     CASE WHEN w.until <= service_now() THEN w.until END)) AS since
+        p.on_duty OR bool_or(w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until) AS on_duty,
+        max(greatest(CASE WHEN w."from" <= (SELECT service_now()) THEN w."from" END,
+                     CASE WHEN w.until <= (SELECT service_now()) THEN w.until END)) AS since
     FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz)
     WHERE p.active AND p.windows <> '[]' GROUP BY p.id
 ), concerned AS (
