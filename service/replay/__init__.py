@@ -60,7 +60,7 @@ async def run(ask: Ask, keys: Mapping[str, str], console: Console) -> tally.Tall
         raise Stopped(f"{ask.path} can't be replayed, and nothing of it was sent:\n{error}") from None
     desk, admin, reader = (Cast.desk, Cast.admin, AUDITOR) if ask.seed is not None else (LONE, LONE, LONE)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        caller = Caller(session, ask.url, keys, ask.patience)
+        caller = Caller(session, ask.url, keys, ask.patience, waits=lambda why: _waits(console, ask.url, why))
         cast = Cast(caller, ask.seed) if ask.seed is not None else None
         clock = VirtualClock(caller, admin)
         player = Player(caller, clock, desk=desk, admin=admin, cast=cast)
@@ -91,6 +91,11 @@ async def run(ask: Ask, keys: Mapping[str, str], console: Console) -> tally.Tall
     show(console, found, tickets.by_tier)
     console.print(table.speed(seconds, player.sent, caller, found), highlight=False)
     return found
+
+
+def _waits(console: Console, url: str, why: str) -> None:
+    told = f"No answer from {url} ({why}). Is a service running there? `./run serve` starts one; it is asked again."
+    console.print(escape(told), highlight=False, soft_wrap=True)
 
 
 def show(console: Console, found: tally.Tally, tickets: Counter[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -20,6 +20,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 PATIENCE = 120.0
 """Seconds for which a service that can't be reached is asked again, unless told otherwise."""
+SILENT = 2.0
+"""Seconds after which it is told that one waits."""
 
 
 class Unanswered(Exception):  # noqa: N818  # what is said to whoever runs the replay
@@ -48,16 +50,23 @@ class Caller:
     """Calls with the keys of several principals, one call after the other.
 
     `calls` counts, `repeats` are those that had to be asked for again, `acknowledged` the transitions (escalation,
-    version) that were answered, `denied` the refusals that must be on record.
+    version) that were answered, `denied` the refusals that must be on record. `waits` is told why, once for each time
+    that the service stays away.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, base: str, keys: Mapping[str, str], patience: float = PATIENCE
+        self,
+        session: aiohttp.ClientSession,
+        base: str,
+        keys: Mapping[str, str],
+        patience: float = PATIENCE,
+        waits: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._session = session
         self._base = base.rstrip("/")
         self._keys = keys
         self._patience = patience
+        self._waits = waits
         self.calls = 0
         self.repeats = 0
         self.acknowledged: set[tuple[str, int]] = set()
@@ -86,7 +95,7 @@ class Caller:
         return answer
 
     async def _until_answered(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
-        began, pause, why, repeated = time.monotonic(), 0.05, "", False
+        began, pause, why, repeated, told = time.monotonic(), 0.05, "", False, False
         while True:
             self.calls += 1
             try:
@@ -99,6 +108,9 @@ class Caller:
                 why = f"{type(error).__name__} {error}".strip()
             if time.monotonic() - began > self._patience:
                 raise Unanswered(f"no answer from {url.split('?')[0]} for {self._patience:.0f} s: {why}")
+            if not told and time.monotonic() - began > SILENT:
+                self._waits(why)
+                told = True
             self.repeats += 1
             repeated = True
             await asyncio.sleep(pause)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.replay.cast.playing import next_turn
+from service.replay.cast.shifts import Shifts
 from service.replay.cast.watched import Watched
 
 BEGAN = datetime(2016, 3, 2, 9, tzinfo=UTC)
@@ -19,8 +20,8 @@ ROWS = (("de_escalate", BEGAN), ("complete_step", BEGAN + timedelta(hours=1)))
 def test_that_the_ticket_was_updated_is_said_once_it_was_reported_since_de_escalating(
     criterion: str, reported_at: datetime, is_proof: bool
 ):
-    w = Watched("INC1", seed=1)
-    w.facts, w.event_at = {"status": "open", "priority": "p1", "subject": "Down"}, reported_at
+    w = Watched("INC1", 1, Shifts(1))
+    w.facts, w.told = {"status": "open", "priority": "p1", "subject": "Down"}, [(reported_at, "p1")]
     w.log = [{"trigger": trigger, "at": at.isoformat()} for trigger, at in ROWS]
     steps: dict[str, object] = {"confirm_with_customer": {}}
     w.escalation = {"state": "de_escalating", "steps": steps, "criterion": criterion, "owner": "mia"}

@@ -216,11 +216,14 @@ async def test_a_play_that_was_stopped_in_the_middle_of_a_turn_goes_on_too(
 async def test_a_service_that_is_not_there_is_told_with_the_line_to_go_on_from(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Caller.__init__, "__defaults__", (0.2,))
+    monkeypatch.setattr("service.replay.caller.SILENT", 0.1)
     file = day(tmp_path / "day.ndjson", "p0", 1)
-    keys = await keys_for(database_url, LONE)
+    keys, printed = await keys_for(database_url, LONE), io.StringIO()
+    ask = Ask(file, "http://127.0.0.1:9", begin=5, patience=0.2)
     with pytest.raises(Stopped, match=r"no answer from http://127\.0\.0\.1:9/.*\n.*`--from 5`"):
-        await play(Ask(file, "http://127.0.0.1:9", begin=5, patience=0.2), keys)
+        await replay.run(ask, keys, Console(file=printed, width=120))
+    assert "Is a service running there? `./run serve` starts one" in printed.getvalue()
+    assert printed.getvalue().count("No answer") == 1
 
 
 async def _ends(url: str) -> list[tuple[Any, ...]]:
