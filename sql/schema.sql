@@ -240,7 +240,9 @@ BEGIN
                 EXECUTE format('CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON %I
                                 FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only()', name);
                 made := made + 1;
-            EXCEPTION WHEN check_violation THEN NULL;  -- history_rest has rows of that month, and keeps it
+            EXCEPTION
+                WHEN check_violation THEN NULL;  -- history_rest has rows of that month, and keeps it
+                WHEN duplicate_table THEN NULL;  -- another node has just made it
             END;
         END IF;
         month := month + interval '1 month';

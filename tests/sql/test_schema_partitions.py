@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -70,6 +71,17 @@ async def test_making_partitions_again_makes_none(db: asyncpg.Connection):
     await db.execute(MAKE_24)
     assert await db.fetchval(MAKE_24) == 0
     assert await db.fetchval("SELECT make_history_partitions(now() + interval '30 months', 2)") == 2
+
+
+async def test_two_nodes_that_make_one_month_at_once_make_it_once(db: asyncpg.Connection, database_url: str):
+    other = await asyncpg.connect(database_url)
+    async with db.transaction():
+        assert await db.fetchval("SELECT make_history_partitions('2031-05-20', 1)") == 1
+        second = asyncio.create_task(other.fetchval("SELECT make_history_partitions('2031-05-20', 1)"))
+        while not await db.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            assert not second.done()
+    assert await second == 0
+    await other.close()
 
 
 async def test_a_month_that_the_rest_has_rows_of_stays_there_and_the_others_are_made(db: asyncpg.Connection):
