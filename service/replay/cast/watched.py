@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from machines.values import Tier
+from service.replay.cast.members import at_level
 from service.replay.cast.shifts import Shifts
 
 NO_WORK = ("update_customer", "add_situation")
@@ -89,8 +90,9 @@ class Watched:
 
     @property
     def owner(self) -> str:
-        """Who is accountable now."""
-        return str(self.live["owner"])
+        """Who is accountable now; where nobody is yet, whom it is offered to acts, or somebody of its level."""
+        h = self.live["handoff"]
+        return str(self.live["owner"] or (h and h["to"]) or at_level(self.level)[0])
 
     @property
     def offered_to(self) -> str | None:
