@@ -48,7 +48,7 @@ SELECT json_build_object(
     'principals', (SELECT coalesce(json_agg(p), '[]') FROM principals p),
     'people', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'name', h.name, 'level', h.level, 'on_duty',
                    h.on_duty OR EXISTS (SELECT FROM jsonb_to_recordset(h.windows) w("from" timestamptz, until timestamptz)
-                                        WHERE w."from" <= service_now() AND service_now() < w.until),
+                                        WHERE w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until),
                    'held', coalesce((SELECT sum(c.held) FROM holding c WHERE $10 AND c.person = h.id), 0))), '[]')
                FROM person h
                WHERE h.active AND ($10 OR h.id = ANY ($5::text[]) OR h.id IN (SELECT id FROM principals))),
@@ -69,7 +69,7 @@ SELECT json_build_object(
     'answered', (SELECT coalesce(json_agg(a), '[]')
                  FROM unnest($8::text[], $9::text[]) AS asked(key, name)
                  JOIN principals p ON p.key = asked.key
-                 JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > service_now() - interval '48 hours')
+                 JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > (SELECT service_now()) - interval '48 hours')
 )::text
 
 -- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at)
