@@ -15,8 +15,8 @@ from machines.values import Duty, Escalation, Fire, Handoff, Person, State
 
 
 def armed(e: Escalation | None) -> dict[str, datetime | None]:
-    """The instants at which the clock acts on this escalation, by kind."""
-    if e is None or e.state == State.CLOSED:
+    """The instants at which the clock acts on this escalation, by kind; a closed one has none left."""
+    if e is None:
         return {"engage": None, "respond": None, "update": None}
     return {"engage": e.engage_by, "respond": e.page_by, "update": e.next_update_by}
 
@@ -52,8 +52,7 @@ def _fire_p1(story: Story, ask: Fire) -> dict[str, datetime | None]:
     if p1_timer(story).get("p1") == ask.due_at:
         p1_due(story)
         _keep_due(story, ask)
-    wanted = p1_timer(story)
-    return wanted if wanted.get("p1") != ask.due_at else {}
+    return p1_timer(story)
 
 
 def _keep_due(story: Story, ask: Fire) -> None:

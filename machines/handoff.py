@@ -130,8 +130,7 @@ def place(
     Order: fewest held or offered, then id. `declined` are not offered this level again. Source: `domain.md`,
     "Handoff"; it fails closed: with nobody there it is offered to nobody, and paged to #escalations.
     """
-    e = case.facts.escalation
-    passed_over = {e.owner if e else None, writer}
+    passed_over = {case.escalation.owner, writer}
     on_duty = [p for p in case.facts.roster.values() if p.on_duty and level <= p.level <= top]
     on_duty = [p for p in on_duty if not (p.level == level and p.id in declined)]
     for others in (True, False):

@@ -46,7 +46,7 @@ def _offer(
     said: dict[str, Any] = {"brief": asdict(given)} if given else {}
     if given and not by_clock:
         brief = Brief(by=case.writer, to=to, said=case.said)
-    elif newest and not given and not by_clock and newest.by != CLOCK:
+    elif newest and not by_clock and newest.by != CLOCK:
         brief = replace(newest, to=to)
     else:
         brief = Brief(by=CLOCK, to=to, said=case.said)

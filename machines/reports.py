@@ -150,7 +150,8 @@ def _reopened(story: Story, live: Escalation) -> None:
     if live.state == State.DE_ESCALATING:
         clock_does(story, "resume", reason="ticket_reopened")
     elif live.handoff and live.handoff.unanswered_level and live.page_by is None:
-        page_by = max(live.respond_by or story.now, story.now)
+        assert live.respond_by is not None, "an unanswered level is due"
+        page_by = max(live.respond_by, story.now)
         clock_does(story, "remind", reason="ticket_reopened", changes={"page_by": page_by})
 
 

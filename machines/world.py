@@ -109,8 +109,11 @@ class World:
         return self._escalations.get(self._live.get(ticket_of(command) or "", ""))
 
     def must_wait(self, command: Command) -> bool:
-        """What opens after a close waits for the next batch: one final row per escalation and ticket."""
-        return ticket_of(command) in self._ended and not isinstance(command.ask, Transition)
+        """What opens after a close waits for the next batch: one final row per escalation and ticket.
+
+        A transition names no ticket, only the escalation that was closed: it is refused at once.
+        """
+        return ticket_of(command) in self._ended
 
     def facts(self, command: Command, actor: Actor) -> Facts:
         """All that is known for this command."""
@@ -149,7 +152,7 @@ class World:
         if decision.contact is not None:
             self._contacts[decision.contact.id] = decision.contact
         after = decision.escalation
-        if after is None or not decision.entries:
+        if after is None:
             return
         before = self._escalations.get(after.id)
         self._count(before, -1)

@@ -272,6 +272,17 @@ def test_a_row_is_never_dated_before_the_one_before_it():
     assert got.entries[0].at == NOW
 
 
+def test_where_the_clock_takes_it_is_told_with_its_row():
+    play = at_level(1)
+    play.begins("revenue_impact")
+    assert "escalate l3" in play.until(15 * MINUTE), "past the next level, to what the matrix says"
+    assert play.last.detail == {"level": 3, "due_at": play.now}
+    play = unanswered(1)
+    play.until(HOUR)
+    risen = next(e for e in play.entries if e.trigger == "escalate")
+    assert risen.detail == {"level": 2, "superseded": "lee1", "due_at": play.now}
+
+
 # While de-escalating ----------------------------------------------------------------------------------------------
 
 

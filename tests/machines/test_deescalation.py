@@ -248,6 +248,8 @@ def test_after_a_step_down_older_rows_ask_for_nothing_but_new_ones_do():
     play.call("mia2", "de_escalate", criterion="priority_lowered")
     play.call("mia2", "step_down", level=1)
     assert (play.stands.target_level, play.stands.engage_by) == (1, None)
+    settled = {s.situation: s.settled for s in play.stands.situations}
+    assert settled == {"workaround_unacceptable": False, "revenue_impact": True}
     play.request("workaround_unacceptable")
     assert (play.stands.target_level, play.stands.engage_by) == (1, None), "a lower row changes nothing"
     play.call("mia2", "dismiss_situation", situation="workaround_unacceptable")

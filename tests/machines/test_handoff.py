@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from machines.values import Duty, Person
 from tests.machines.cast import HOUR, NOW, TEXT
 from tests.machines.play import Play, at_level, offered
 
@@ -112,6 +113,25 @@ def test_going_off_duty_passes_an_open_offer_on_as_a_decline_would():
     seen = len(play.entries)
     play.duty("bea2", on=True)
     assert play.story(seen) == [], "the offer is somebody's already"
+
+
+def test_who_declined_a_level_may_be_offered_a_higher_one():
+    play = offered("mia2", "dan3")
+    play.call("ann0", "reassign", to="dan3")
+    play.call("dan3", "decline")
+    play.call("mia2", "decline")
+    assert (play.stands.level, play.offer[1]) == (3, "dan3")
+    declined = next(e for e in play.entries[::-1] if e.trigger == "decline")
+    assert declined.changed["handoff"].declined == ("dan3", "mia2")
+
+
+def test_an_offer_to_somebody_who_is_retired_or_no_longer_of_the_level_passes_on_as_well():
+    for gone in (None, Person("bea2", "Bea", 1, on_duty=True)):
+        play = offered("bea2", "mia2")
+        play.people.pop("bea2")
+        play.people |= {"bea2": gone} if gone else {}
+        play.did("clock", Duty("T-1", "bea2"))
+        assert (play.offer[1], play.last.trigger) == ("mia2", "decline")
 
 
 def test_at_the_end_of_an_owners_shift_they_are_reminded_and_stay_accountable():

@@ -9,7 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.machines.cast import HOUR, MINUTE, NOW
+from machines import fields as given
+from machines.decide import decide
+from machines.values import Command, Decision, Transition
+from tests.machines.cast import HOUR, MINUTE, NOW, OWNER, POLICY, facts, pending, ticket
 from tests.machines.play import EVERYBODY, Play, at_level, offered
 
 MOMENT = timedelta(microseconds=1)
@@ -109,6 +112,65 @@ def test_the_newest_brief_follows_the_offer_in_its_writers_name():
     assert now.brief
     assert now.brief.said == said.brief.said
     play.call("mia2", "accept")
+
+
+def test_the_clocks_brief_is_filled_in_anew_for_whoever_is_next():
+    play = offered("bea2", "mia2")
+    before = play.stands.handoff
+    play.call("bea2", "decline")
+    now = play.stands.handoff
+    assert before
+    assert before.brief
+    assert now
+    assert now.brief
+    assert (now.brief.by, now.brief.said != before.brief.said) == ("clock", True)
+
+
+def test_an_offer_without_a_brief_is_briefed_by_the_first_one():
+    e = pending("l1", by=None)
+    fields = given.Brief("offered1", "i", "r", "c", "n")
+    got = decide(facts(OWNER, e, ticket()), Command("c", Transition(e.id, "brief", fields), "r"), POLICY, NOW)
+    assert isinstance(got, Decision)
+    assert got.escalation
+    assert got.escalation.handoff
+    assert (got.escalation.handoff.status, got.escalation.handoff.briefed_at) == ("briefed", NOW)
+
+
+def test_a_brief_follows_a_reassign_too():
+    play = offered("bea2", "mia2")
+    play.call("ann0", "brief")
+    play.call("ann0", "reassign", to="mia2")
+    assert play.offer == ("briefed", "mia2", "ann0")
+
+
+def test_resuming_an_unanswered_level_offers_it_not_again_to_who_declined():
+    play = offered("bea2", "mia2")
+    play.call("bea2", "decline")
+    play.report(status="solved")
+    play.call("ann0", "de_escalate", criterion="issue_resolved")
+    play.report(status="open")
+    h = play.stands.handoff
+    assert h
+    assert (play.stands.state, h.to, h.declined) == ("l2", "mia2", ("bea2",))
+
+
+def test_while_nobody_owns_it_nobody_hears_that_it_was_declined_or_taken_over():
+    play = Play(people=("bea2", "mia2"))
+    play.report()
+    play.request("blocking_business_process", "desk")
+    play.call("bea2", "decline")
+    assert [m.template for m in play.last.messages] == ["handoff_offered"]
+    play.call("mia2", "accept")
+    assert [m.template for m in play.last.messages] == ["escalated"]
+
+
+def test_the_owner_hears_of_a_decline():
+    play = offered("bea2", "mia2")
+    play.call("bea2", "decline")
+    assert [(m.to, m.template) for m in play.last.messages] == [
+        ("ann0", "handoff_declined"),
+        ("mia2", "handoff_offered"),
+    ]
 
 
 def test_the_newest_brief_is_not_followed_to_its_own_writer():
@@ -258,9 +320,9 @@ def test_calling_a_level_tells_escalations_the_person_the_customer_and_the_help_
 
 
 def test_the_reason_code_that_escalate_names_is_its_reason():
-    for given, reason in (({"code": "extended_outage"}, "extended_outage"), ({}, "escalated")):
+    for code, reason in (({"code": "extended_outage"}, "extended_outage"), ({}, "escalated")):
         play = at_level(2)
-        play.call("mia2", "escalate", **given)
-        assert (play.last.reason, play.last.detail) == (reason, given)
+        play.call("mia2", "escalate", **code)
+        assert (play.last.reason, play.last.detail) == (reason, code)
         assert play.last.said
         assert play.last.said.text["reason"] == "because"

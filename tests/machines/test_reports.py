@@ -7,8 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from machines.case import Facts
+from machines.decide import decide
 from machines.matrix import Policy
-from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
+from machines.values import THE_CLOCK, Command, Decision, Fire, Rearm, Ticket
+from tests.machines.cast import ACME, HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play, at_level
 
 DAY = timedelta(days=1)
@@ -97,6 +100,15 @@ def test_what_began_before_live_since_is_recorded_and_opens_nothing(instant, ope
     assert (play.e is not None, len(play.contacts)) == (opens, 1)
 
 
+def test_an_outage_begins_nothing_where_the_policy_has_no_level_for_it():
+    row = POLICY.document.matrix["p0_outage"]
+    none = replace(row, starter=replace(row.cell("starter"), level=0, within=None))
+    matrix = {**POLICY.document.matrix, "p0_outage": none}
+    play = Play("starter", policy=Policy(replace(POLICY.document, matrix=matrix), 1))
+    play.report(priority="p0")
+    assert (play.e, play.ticket is not None and play.ticket.begun) == (None, ())
+
+
 # p1_unresolved ----------------------------------------------------------------------------------------------------
 
 
@@ -135,6 +147,35 @@ def test_a_lowered_priority_stops_no_running_clock():
     assert play.until(HOUR) == ["engage l2"]
     play.report(priority="p3", outage=False)
     assert play.stands.respond_by
+
+
+@pytest.mark.parametrize(("ticket", "customer"), [(None, None), (None, ACME), (Ticket("T-1"), None)])
+def test_a_p1_timer_of_a_ticket_that_nobody_reported_changes_nothing(ticket, customer):
+    known = Facts(THE_CLOCK, ticket=ticket, customer=customer, p1_by=NOW)
+    for ask in (Rearm("T-1"), Fire("T-1", "p1", NOW)):
+        got = decide(known, Command("c", ask, "r"), POLICY, NOW)
+        assert isinstance(got, Decision)
+        assert got.entries == ()
+
+
+def test_solving_ends_the_clock_of_a_p1_that_was_lowered_and_reopening_starts_none():
+    play = Play("professional")
+    play.report(priority="p1")
+    play.report(priority="p2")
+    assert "p1" in play.timers
+    play.report(priority="p2", status="solved")
+    play.report(priority="p2", status="open")
+    assert (play.ticket is not None and play.ticket.p1_since, play.until(DAY)) == (None, [])
+
+
+def test_what_arrives_solved_becomes_pressing_when_it_is_reopened():
+    play = Play("professional")
+    play.report(priority="p0", status="solved", opened_at=NOW - HOUR)
+    assert play.ticket is not None
+    assert play.ticket.p0_since is None
+    play.until(MINUTE)
+    play.report(priority="p0", status="open")
+    assert situations(play) == [("p0_outage", NOW + MINUTE)]
 
 
 def test_a_lowered_outage_is_a_p1_from_then_on():

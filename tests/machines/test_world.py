@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from machines.fields import WithCriterion
 from machines.matrix import Policy
 from machines.values import (
+    THE_CLOCK,
     Command,
     Customer,
     Decision,
     Escalation,
+    Fire,
     Heard,
     Person,
+    Rearm,
     Refusal,
     Report,
     Request,
@@ -19,7 +24,7 @@ from machines.values import (
     Transition,
 )
 from machines.world import Principal, Snapshot, World, holders, ticket_of
-from tests.machines.cast import ACME, NOW, POLICY, SOLVED, TEXT, ending, escalation, mint, pending, ticket
+from tests.machines.cast import ACME, HOUR, NOW, POLICY, SOLVED, TEXT, ending, escalation, mint, pending, ticket
 
 PRINCIPALS = [
     Principal("k-mia", "d-mia", "mia", "manager", 2),
@@ -164,6 +169,7 @@ def test_what_opens_after_a_close_waits_for_the_next_batch():
     assert isinstance(closed, Decision)
     w.absorb(closed)
     assert w.must_wait(request)
+    assert w.escalation_of(request) is None
     note = Command("c", Transition("E-1", "note", Note("x")), "r")
     assert not w.must_wait(note)
     got = w.decide(note, mia)
@@ -171,8 +177,45 @@ def test_what_opens_after_a_close_waits_for_the_next_batch():
     assert got.status == 409
 
 
+def test_what_a_customer_said_is_evidence_for_the_next_command_of_the_batch():
+    w = world(escalations=[escalation("l1", engaged=("own", "mia"))], tickets=[ticket()])
+    mia, desk = w.actor("k-mia", "d-mia", None), w.actor("k-desk", "d-desk", None)
+    assert mia
+    assert desk
+    heard = Heard("k-1", "T-1", None, "portal", "kim@acme.example", "customer")
+    said = w.decide(Command("c1", heard, "r"), desk)
+    assert isinstance(said, Decision)
+    w.absorb(said)
+    fields = WithCriterion("request_withdrawn", "k-1")
+    got = w.decide(Command("c2", Transition("E-1", "de_escalate", fields), "r"), mia)
+    assert isinstance(got, Decision)
+    assert got.escalation
+    assert got.escalation.state == "de_escalating"
+
+
+def test_a_p1_that_is_reported_late_fires_in_the_same_batch_and_older_facts_leave_its_timer():
+    w = world()
+    desk = w.actor("k-desk", "d-desk", None)
+    assert desk
+    p1 = Ticket("T-1", customer_id="acme", priority="p1", status="open", opened_at=NOW - 5 * HOUR)
+    older = replace(p1, priority="p3", updated_at=NOW - HOUR)
+    for told in (p1, older):
+        got = w.decide(Command("c1", Report(told), "r"), desk)
+        assert isinstance(got, Decision)
+        w.absorb(got)
+    fired = w.decide(Command("c2", Fire("T-1", "p1", NOW - HOUR), "r"), THE_CLOCK)
+    assert isinstance(fired, Decision)
+    assert [entry.trigger for entry in fired.entries] == ["open", "engage"]
+    assert fired.timers["p1"] is None
+    w.absorb(fired)
+    assert w.facts(Command("c3", Rearm("T-1"), "r"), THE_CLOCK).p1_by is None
+
+
 def test_holders_are_the_owner_and_who_a_pending_handoff_is_offered_to():
     assert holders(None) == set()
     assert holders(escalation("closed")) == set()
     assert holders(escalation("l2")) == {"own"}
     assert holders(pending("l2")) == {"own", "offered2"}
+    declined = pending("l2").handoff
+    assert declined
+    assert holders(replace(pending("l2"), handoff=replace(declined, status="declined"))) == {"own"}
