@@ -1,16 +1,20 @@
 """An exhaustive walk over what can be reached from the production table, with the real `decide`.
 
-A node is an escalation with its ticket; an edge is a command that happened. Two nodes are one where nothing that a
-guard or an effect asks differs: instants are reduced to the order in which timers fall due and whether the response is
-late, people to what they are here (owner, offered, writer of the brief, has declined), lists to what is in them. Time
-passes by going to the next armed instant. The alphabet of commands is bounded (`commands`), so the walk is finite.
+A node is an escalation with its ticket, and who is on duty; an edge is a command that happened. Two nodes are one where
+nothing that a guard or an effect asks differs: instants are reduced to which timers are armed and whether the response
+is late, people to what they are here (owner, offered, writer of the brief, has declined), lists to what is in them.
+Every armed timer fires from every node, at its instant and a day late, whatever else is due: nodes of a service race.
+The alphabet of commands is bounded (`alphabet`), so the walk is finite.
+
+For the sake of races, who saw a node may also act after somebody else has, though it is not of the alphabet there any
+more: a late click.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -19,9 +23,7 @@ from msgspec.structs import replace
 from machines.case import Facts
 from machines.clock import armed
 from machines.decide import decide
-from machines.escalation import RULES
 from machines.values import (
-    LEVEL_ROLE,
     THE_CLOCK,
     Actor,
     Ask,
@@ -31,31 +33,38 @@ from machines.values import (
     Decision,
     Escalation,
     Fire,
-    Heard,
     Person,
+    Priority,
     Refusal,
-    Report,
-    Request,
     Ticket,
+    Tier,
     TimerKind,
     Transition,
 )
-from tests.machines.cast import NOW, POLICY, TEXT, mint
+from tests.machines import alphabet
+from tests.machines.cast import NOW, POLICY, mint
 from tests.machines.play import roster
 
-DESK = Actor("desk", "service")
+DAY = timedelta(days=1)
+Key = tuple[Any, ...]
+Label = tuple[Any, ...]
 
 
-class Node(Struct, frozen=True):
-    """What is known at one instant. `p1` is that timer's instant; the others follow from the escalation."""
+class Node(Struct, frozen=True, dict=True):
+    """What is known at one instant. `p1` is that timer's instant; the others follow from the escalation.
+
+    `off` are those of the roster who are off duty, `tier` is the customer's now.
+    """
 
     now: datetime
     ticket: Ticket
+    tier: Tier
+    off: frozenset[str] = frozenset()
     e: Escalation | None = None
     said: Contact | None = None
     p1: datetime | None = None
 
-    @property
+    @cached_property
     def timers(self) -> dict[TimerKind, datetime]:
         """What is armed."""
         every: dict[Any, datetime | None] = {**armed(self.e), "p1": self.p1}
@@ -65,6 +74,11 @@ class Node(Struct, frozen=True):
     def open(self) -> bool:
         """There is an escalation that is not closed."""
         return self.e is not None and self.e.state != "closed"
+
+    @property
+    def late(self) -> bool:
+        """The level's response time has passed."""
+        return self.e is not None and self.e.respond_by is not None and self.e.respond_by <= self.now
 
 
 class Edge(Struct, frozen=True):
@@ -77,184 +91,218 @@ class Edge(Struct, frozen=True):
     after: Node
 
 
-class Scope(Struct, frozen=True):
-    """What a walk ranges over: the people, the tier, and the words that it may say."""
+class Scope(Struct, frozen=True, eq=False):
+    """What a walk ranges over: the people, the tier, and the words that it may say.
+
+    `shifts` are those who come on duty and go off it; `tiers` those between which the customer is moved.
+    """
 
     people: Mapping[str, Person]
-    tier: Any
+    tier: Tier
     words: frozenset[str]
     situations: tuple[str, ...]
-
-    @property
-    def customer(self) -> Customer:
-        """Whose ticket it is."""
-        return Customer("acme", "Acme", self.tier, "max")
+    shifts: tuple[str, ...] = ()
+    tiers: tuple[Tier, ...] = ()
 
 
-def scope(people: str, words: str, situations: str, tier: str = "professional") -> Scope:
+def scope(
+    people: str, words: str, situations: str = "", tier: Tier = "professional", shifts: str = "", to: Tier | None = None
+) -> Scope:
     """A scope, from words."""
-    return Scope(roster(*people.split()), tier, frozenset(words.split()), tuple(situations.split()))
+    tiers = (tier, to) if to else ()
+    return Scope(
+        roster(*people.split()), tier, frozenset(words.split()), tuple(situations.split()), tuple(shifts.split()), tiers
+    )
 
 
 @cache
-def actor(who: str) -> Actor:
-    """Somebody of the roster."""
-    return Actor(who, LEVEL_ROLE[int(who[-1])], int(who[-1]))
+def customer(tier: Tier) -> Customer:
+    """Whose ticket it is."""
+    return Customer("acme", "Acme", tier, "max", ("kim@acme.example",))
+
+
+@cache
+def on_roster(scope: Scope, off: frozenset[str]) -> Mapping[str, Person]:
+    """The roster while these are off duty."""
+    return {name: replace(p, on_duty=name not in off) for name, p in scope.people.items()}
+
+
+def known(scope: Scope, node: Node, who: Actor, ask: Ask) -> Facts:
+    """What is known when this is asked at a node."""
+    live = node.e if node.open or isinstance(ask, Transition) else None
+    contacts = {node.said.id: node.said} if node.said else {}
+    follows = node.e.id if node.e and not node.open else None
+    people, whose = on_roster(scope, node.off), customer(node.tier)
+    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), node.p1)
 
 
 def attempt(scope: Scope, node: Node, who: Actor, ask: Ask) -> Decision | Refusal:
     """Decide a command at a node."""
-    live = node.e if node.open or isinstance(ask, Transition) else None
-    contacts = {node.said.id: node.said} if node.said else {}
-    follows = node.e.id if node.e and not node.open else None
-    known = Facts(who, live, node.ticket, scope.customer, scope.people, contacts, follows, mint(), node.p1)
-    return decide(known, Command("c", ask, "r"), POLICY, node.now)
+    return decide(known(scope, node, who, ask), Command("c", ask, "r"), POLICY, node.now)
 
 
-def step(scope: Scope, node: Node, who: Actor, ask: Ask, now: datetime | None = None) -> Edge | None:
+def step(scope: Scope, node: Node, who: Actor, ask: Ask) -> Edge | None:
     """The edge of a command that changes something, or None."""
-    here = replace(node, now=now) if now else node
-    got = attempt(scope, here, who, ask)
+    got = attempt(scope, node, who, ask)
     if isinstance(got, Refusal):
         return None
-    ticket = got.ticket or node.ticket
-    if not got.entries and ticket == node.ticket and got.contact is None:
-        return None
-    p1 = got.timers.get("p1", node.p1) if "p1" in got.timers else node.p1
-    after = Node(here.now, ticket, got.escalation if got.entries else node.e, got.contact or node.said, p1)
-    return Edge(here, who, ask, got, after)
+    after = left(node, got)
+    return Edge(node, who, ask, got, after) if after != node else None
 
 
-# The alphabet -----------------------------------------------------------------------------------------------------
+def left(node: Node, got: Decision) -> Node:
+    """What a decision leaves."""
+    e = got.escalation if got.entries else node.e
+    p1 = got.timers.get("p1", node.p1)
+    return replace(node, ticket=got.ticket or node.ticket, e=e, said=got.contact or node.said, p1=p1)
 
 
-def commands(scope: Scope, node: Node) -> Iterator[tuple[Actor, Ask]]:
-    """Everything that this walk may say at this node, by everybody for whom it could make a difference."""
-    yield from _ticket_events(scope, node)
-    if node.open:
-        assert node.e is not None
-        for who, trigger, fields in _calls(scope, node.e, node.said):
-            kind = RULES[trigger].fields
-            assert kind is not None
-            if trigger in scope.words and node.e.state in RULES[trigger].moves:
-                yield who, Transition(node.e.id, trigger, kind(**fields))
+def firings(node: Node) -> Iterator[tuple[Fire, Node]]:
+    """Every armed timer at its instant, when those before it are late; the first one also a day late."""
+    first = min(node.timers.values(), default=node.now)
+    for kind, due in node.timers.items():
+        yield Fire("T-1", kind, due), replace(node, now=max(due, node.now))
+        if due == first:
+            yield Fire("T-1", kind, due), replace(node, now=max(node.now, *node.timers.values()) + DAY)
 
 
-def _ticket_events(scope: Scope, node: Node) -> Iterator[tuple[Actor, Ask]]:
-    e, t = node.e, node.ticket
-    told = replace(t, revision=0, reported=0, priorities=(), begun=(), updated_at=None)
-    if "solve" in scope.words:
-        yield DESK, Report(replace(told, status="open" if t.solved else "solved"))
-    if "lower" in scope.words and t.priority < "p2":
-        yield DESK, Report(replace(told, priority="p2"))
-    if "say" in scope.words and node.said is None and node.open:
-        yield DESK, Heard("said", "T-1", None, "portal", "kim@acme.example", "customer")
-    if e is not None and not node.open:
-        return
-    present = {s.situation for s in e.situations} if e else set()
-    for situation in scope.situations:
-        if situation not in present:
-            yield (actor("ann0") if situation != "customer_request" else DESK), Request("T-1", situation, "because")
+def drifts(scope: Scope, node: Node) -> Iterator[Node]:
+    """What changes though nobody asks: a response time passes, a shift begins or ends, a contract changes."""
+    if node.e and node.e.respond_by and not node.late:
+        yield replace(node, now=node.e.respond_by)
+    for name in scope.shifts:
+        yield replace(node, off=node.off ^ {name})
+    for tier in scope.tiers:
+        if tier != node.tier:
+            yield replace(node, tier=tier)
 
 
-def _calls(scope: Scope, e: Escalation, said: Contact | None) -> Iterator[tuple[Actor, str, dict[str, Any]]]:
-    top = actor(max(scope.people, key=lambda name: (int(name[-1]), name)))
-    owner = actor(e.owner) if e.owner else top
-    offered = actor(e.handoff.to) if e.handoff and e.handoff.to else None
-    evidence = {"evidence": said.id} if said else {}
-    criteria = ("issue_resolved", "workaround_accepted", "priority_lowered", "request_withdrawn")
-    because, brief = {"reason": "because"}, {"brief": TEXT}
-    for who in dict.fromkeys((owner, top)):
-        yield who, "engage", brief
-        yield who, "escalate", {**because, **brief}
-        yield who, "resume", because
-    yield top, "escalate", {**because, **brief, "level": 4}
-    for criterion in criteria:
-        yield owner, "de_escalate", {"criterion": criterion, **evidence}
-        yield top, "withdraw", {"criterion": criterion, **evidence}
-    yield owner, "step_down", {**brief, "level": 1}
-    yield owner, "close", {}
-    for step_ in ("confirm_with_customer", "update_ticket", "notify_chain", "document_lessons"):
-        yield owner, "complete_step", {"step": step_, "detail": "Mail 7"}
-    for authority in ("approve_standard_workaround", "reprioritize_ticket"):
-        if authority not in {act.authority for act in e.acts}:
-            yield owner, "act", {"authority": authority, "detail": "Yes"}
-    for situation in dict.fromkeys(s.situation for s in e.situations):
-        yield top, "dismiss_situation", {**because, "situation": situation}
-    if offered is not None:
-        written = {"to": offered.id, "issue": "i", "reason": "r", "current_status": "c", "needed": "n"}
-        for who in dict.fromkeys((owner, offered)):
-            yield who, "brief", written
-        yield offered, "accept", {}
-        yield offered, "decline", because
-    for name in scope.people:
-        if int(name[-1]) >= e.level:
-            yield owner, "reassign", {**because, "to": name}
-    yield top, "join", because
-    yield owner, "disengage", {"person": top.id}
-    yield owner, "update_customer", {"text": "We are on it"}
+# What makes two nodes one -----------------------------------------------------------------------------------------
+
+
+def key(node: Node) -> Key:
+    """What makes two nodes one."""
+    t, e = node.ticket, node.e
+    timers = tuple(node.timers)
+    begins = tuple(since and f"{kind}@{since.isoformat()}" in t.begun for kind, since in _facts(t))
+    around = (t.solved, t.over, t.merged_into, t.priority, begins, node.said is None, timers, node.off, node.tier)
+    if e is None or not node.open:
+        return e is None, *around
+    h = e.handoff
+    offer: Key = ()
+    if h is not None:
+        by = h.brief.by if h.brief else None
+        whose = by if by in ("clock", h.to, e.owner) else by and "other"
+        offer = (h.pending, h.status if not h.pending else "", h.kind, h.pending and h.to)
+        offer = (*offer, h.pending and whose, tuple(sorted(h.declined)) if h.kind == "level" else ())
+    wants = frozenset((s.situation, s.level, s.settled) for s in e.situations)
+    highest = min((c.priority for c in t.priorities), default=t.priority)
+    since = t.reported > e.de_escalated_revision if e.state == "de_escalating" else None
+    ends = (e.criterion, e.evidence is not None, tuple(sorted(e.steps)), since)
+    acts = frozenset(act.authority for act in e.acts)
+    where = (str(e.state), e.level, e.target_level, e.owner, frozenset(e.engaged))
+    return (*where, offer, node.late, wants, ends, acts, t.priority > highest, around)
+
+
+def _facts(ticket: Ticket) -> tuple[tuple[str, datetime | None], ...]:
+    return ("p0_outage", ticket.p0_since), ("p1_unresolved", ticket.p1_since)
 
 
 # The walk ---------------------------------------------------------------------------------------------------------
 
 
-def key(node: Node) -> tuple[Any, ...]:
-    """What makes two nodes one."""
-    t, e = node.ticket, node.e
-    timers = tuple(kind for _, kind in sorted((due, kind) for kind, due in node.timers.items()))
-    ticket = (t.solved, t.priority, t.p0_since is None, t.p1_since is None, bool(node.said), len(set(t.begun)))
-    if e is None or not node.open:
-        return e is None, ticket, timers
-    h = e.handoff
-    offer: tuple[Any, ...] = ()
-    if h is not None:
-        by = h.brief.by if h.brief else None
-        whose = by if by in ("clock", h.to, e.owner) else by and "other"
-        offer = (h.status in ("offered", "briefed"), h.status if not h.pending else "", h.kind, h.pending and h.to)
-        offer = (*offer, h.pending and whose, tuple(sorted(h.declined)) if h.kind == "level" else ())
-    late = e.respond_by is not None and e.respond_by <= node.now
-    wants = tuple(sorted((s.situation, s.level, s.settled) for s in e.situations))
-    highest = min((c.priority for c in t.priorities), default=t.priority)
-    since = t.reported > e.de_escalated_revision if e.state == "de_escalating" else None
-    ends = (e.criterion, e.evidence is not None, tuple(sorted(e.steps)), since)
-    acts = tuple(sorted({act.authority for act in e.acts}))
-    where = (str(e.state), e.level, e.target_level, e.owner)
-    return (*where, offer, late, wants, ends, acts, ticket, t.priority > highest, timers)
+class Leg(Struct, frozen=True):
+    """An edge between nodes by their keys; where nobody asked, a drift. `stale` are the timers that it put out."""
+
+    there: Key
+    stale: frozenset[str]
+    who: Actor = THE_CLOCK
+    ask: Ask | None = None
+    label: Label = ()
+    name: str = "drift"
 
 
 class Walk(Struct):
-    """What was found: the nodes by key, and the edges between them."""
+    """What was found: the nodes by key; what leads from each; where every label that was asked there led.
 
-    nodes: dict[tuple[Any, ...], Node]
-    edges: list[tuple[tuple[Any, ...], tuple[Any, ...]]]
+    `clicked` are late clicks: what was possible on the node before, and is not of the alphabet here.
+    """
+
+    nodes: dict[Key, Node]
+    legs: dict[Key, list[Leg]] = {}
+    asked: dict[Key, dict[Label, list[Key]]] = {}
+    clicked: dict[Key, dict[Label, list[Key]]] = {}
+
+    @property
+    def edges(self) -> list[tuple[Key, Key]]:
+        """From where to where commands led."""
+        every = (*self.asked.items(), *self.clicked.items())
+        return [(here, there) for here, led in every for theres in led.values() for there in theres]
 
 
 def explore(scope: Scope, start: Node, see: Callable[[Edge], None], limit: int = 50_000) -> Walk:
     """Visit every node that can be reached; `see` is shown every edge. More than `limit` nodes is an error."""
-    first = key(start)
-    walk = Walk({first: start}, [])
-    waiting = [first]
-    for here in waiting:
-        node = walk.nodes[here]
-        asks: list[tuple[Actor, Ask, datetime | None]] = [(who, ask, None) for who, ask in commands(scope, node)]
-        if node.timers:
-            due, kind = min((due, kind) for kind, due in node.timers.items())
-            asks.append((THE_CLOCK, Fire("T-1", kind, due), max(due, node.now)))
-        for who, ask, now in asks:
-            edge = step(scope, node, who, ask, now)
-            if edge is None:
-                continue
+    walk = Walk({key(start): start})
+    waiting = [key(start)]
+
+    def ask(at: Node, who: Actor, ask: Ask) -> tuple[Edge, Key] | None:
+        if edge := step(scope, at, who, ask):
             see(edge)
-            there = key(edge.after)
-            walk.edges.append((here, there))
-            if there not in walk.nodes:
-                walk.nodes[there] = edge.after
-                waiting.append(there)
-                assert len(waiting) <= limit, f"more than {limit} nodes"
+            return edge, arrive(edge.after)
+        return None
+
+    def arrive(node: Node) -> Key:
+        there = key(node)
+        if walk.nodes.setdefault(there, node) is node:
+            waiting.append(there)
+            assert len(waiting) <= limit, f"more than {limit} nodes"
+        return there
+
+    def expand(here: Key) -> None:
+        node = walk.nodes[here]
+        legs, asked = walk.legs.setdefault(here, []), walk.asked.setdefault(here, {})
+        everything = [(who, what, node) for who, what in alphabet.commands(scope, node)]
+        everything += [(THE_CLOCK, fire, at) for fire, at in firings(node)]
+        for who, what, at in everything:
+            label = alphabet.label(who, what)
+            led = asked.setdefault(label, [])
+            if found := ask(at, who, what):
+                led.append(found[1])
+                legs.append(Leg(found[1], _stale(node, found[0].after), who, what, label, alphabet.name(label)))
+        legs += [Leg(arrive(after), _stale(node, after)) for after in drifts(scope, node)]
+
+    def click_late(here: Key) -> None:
+        """Whoever saw this node and acts only after somebody else has. A timer is not a click: it is armed or not."""
+        for first in walk.legs[here]:
+            asked, clicked = walk.asked[first.there], walk.clicked.setdefault(first.there, {})
+            for second in walk.legs[here]:
+                late = second.ask
+                if late is None or isinstance(late, Fire) or second.label in asked or second.label in clicked:
+                    continue
+                node = walk.nodes[first.there]
+                if isinstance(late, Transition):
+                    assert node.e is not None
+                    late = replace(late, escalation_id=node.e.id)
+                found = ask(node, second.who, late)
+                clicked[second.label] = [found[1]] if found else []
+
+    raced = expanded = 0
+    while raced < len(waiting):
+        while expanded < len(waiting):
+            expand(waiting[expanded])
+            expanded += 1
+        click_late(waiting[raced])
+        raced += 1
     return walk
 
 
-def start(priority: str = "p2") -> Node:
+def _stale(before: Node, after: Node) -> frozenset[str]:
+    now = after.timers
+    return frozenset(kind for kind, due in before.timers.items() if now.get(kind) != due)
+
+
+def start(scope: Scope, priority: Priority = "p2") -> Node:
     """A reported ticket, and nothing else."""
-    told = Ticket("T-1", 1, 1, "acme", priority=priority, status="open", subject="Down", opened_at=NOW, updated_at=NOW)  # type: ignore[arg-type]
-    return Node(NOW, told)
+    told = Ticket("T-1", 1, 1, "acme", priority=priority, status="open", subject="Down", opened_at=NOW, updated_at=NOW)
+    off = frozenset(name for name, p in scope.people.items() if not p.on_duty)
+    return Node(NOW, told, scope.tier, off)
