@@ -1,7 +1,8 @@
 """Take something from the table, one thing at a time: each guard, each relation of who may, each state that a trigger
 leaves. The golden table finds every one.
 
-`python -m tests.machines.mutants`: a table of what killed each mutant; exit 1 if one survives.
+`python -m tests.machines.mutants`: a table of what killed each mutant, and each change of the code that no table holds
+(`code_mutants`); exit 1 if one survives.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from machines.authority import who_may
 from machines.case import Guard
 from machines.escalation import RULES, Rule
-from tests.machines import golden
+from tests.machines import code_mutants, golden
 
 WORKERS = 2
 
@@ -98,18 +99,36 @@ def main() -> int:
     if broken := golden.failures(dict(RULES)):
         console.print(f"The production table itself fails: {broken[0]}", markup=False)
         return 1
-    told = Table(title="Mutants of the table", expand=True)
-    told.add_column("trigger", no_wrap=True)
-    told.add_column("without", max_width=36, no_wrap=True, overflow="ellipsis")
-    told.add_column("killed by", no_wrap=True, overflow="ellipsis", ratio=1)
     found = list(track(verdicts(), "taking away", total=len(list(mutants())), console=console))
-    survivors = [verdict for verdict in found if verdict.killed_by is None]
-    for verdict in found:
-        killer = escape(verdict.killed_by) if verdict.killed_by else "[bold red]survives[/]"
-        told.add_row(verdict.mutant.trigger, str(verdict.mutant), killer)
+    rows = [(verdict.mutant.trigger, str(verdict.mutant), verdict.killed_by) for verdict in found]
+    survivors = _tell(console, "Mutants of the table", ("trigger", "without"), rows)
+    console.print(f"{len(found) - survivors} of {len(found)} killed by {len(_cases())} golden cases")
+
+    some = list(code_mutants.code_mutants())
+    changed: list[tuple[str, str, str | None]] = []
+    with Progress(console=console) as progress:
+        task = progress.add_task("changing the code", total=len(some))
+
+        def told(mutant: code_mutants.CodeMutant, killer: str | None) -> None:
+            changed.append((mutant.place, mutant.what, killer))
+            progress.advance(task)
+
+        code_mutants.judge(some, told)
+    alive = _tell(console, "Mutants of the code", ("function", "changed"), changed)
+    console.print(f"{len(changed) - alive} of {len(changed)} killed by tests of this folder")
+    return int(survivors + alive > 0 or len(changed) != len(some))
+
+
+def _tell(console: Console, title: str, names: tuple[str, str], rows: list[tuple[str, str, str | None]]) -> int:
+    """Print a table of mutants; how many survive."""
+    told = Table(title=title, expand=True)
+    told.add_column(names[0], no_wrap=True)
+    told.add_column(names[1], max_width=36, no_wrap=True, overflow="ellipsis")
+    told.add_column("killed by", no_wrap=True, overflow="ellipsis", ratio=1)
+    for place, what, killer in rows:
+        told.add_row(place, escape(what), escape(killer) if killer else "[bold red]survives[/]")
     console.print(told)
-    console.print(f"{len(found) - len(survivors)} of {len(found)} killed by {len(_cases())} golden cases")
-    return 1 if survivors else 0
+    return sum(killer is None for *_, killer in rows)
 
 
 if __name__ == "__main__":
