@@ -25,7 +25,7 @@ def test_that_the_ticket_was_updated_is_said_once_it_was_reported_since_de_escal
     w.log = [{"trigger": trigger, "at": at.isoformat()} for trigger, at in ROWS]
     steps: dict[str, object] = {"confirm_with_customer": {}}
     w.escalation = {"state": "de_escalating", "steps": steps, "criterion": criterion, "owner": "mia"}
-    w.escalation |= {"version": 8, "opened_at": BEGAN.isoformat(), "level": 2}
+    w.escalation |= {"handoff": None, "version": 8, "opened_at": BEGAN.isoformat(), "level": 2}
     turn = next_turn(w)
     assert (turn is not None) == is_proof
     if turn is not None:
