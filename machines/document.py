@@ -20,6 +20,8 @@ MANUAL = (
     "executive_visibility",
     "regulatory_compliance",
 )
+WORDED = ("security_flag", "revenue_impact")
+"""Situations that are found in what a customer writes."""
 CUSTOMER = "customer_request"
 SITUATIONS = (*AUTOMATIC, CUSTOMER, *MANUAL)
 CHANNELS = ("reply", "call", "account_manager", "emergency")
@@ -98,6 +100,25 @@ class Repeats(Struct, frozen=True, forbid_unknown_fields=True):
     within: timedelta
 
 
+class WordList(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of one language that make a situation where a customer writes them, whole and in any case.
+
+    Each item of `words` is one thing to say, in all its forms. The list speaks where `needs` different ones are there,
+    no further apart than `near` characters (None: in one text). `read`: where they count. Inside a phrase of `unless`
+    none of them does.
+    """
+
+    name: str
+    situation: str
+    language: str
+    words: tuple[tuple[str, ...], ...]
+    origin: Origin
+    unless: tuple[str, ...] = ()
+    read: Literal["anywhere", "subject"] = "anywhere"
+    needs: int = 1
+    near: int | None = None
+
+
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """The policy file as it is written."""
 
@@ -109,4 +130,5 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     channels: dict[Literal["reply", "call", "account_manager", "emergency"], tuple[Tier, ...]]
     sla: dict[Tier, dict[Priority, Target]]
     repeats: Repeats
+    words: tuple[WordList, ...] = ()
     live_since: Annotated[datetime, Meta(tz=True)] | None = None

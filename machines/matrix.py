@@ -102,6 +102,11 @@ class Policy:
             for priority, target in row.items()
             if target.origin == "default"
         ]
+        found += [
+            f"words.{each.name}: {len(each.words)} words of {each.language} for {each.situation}"
+            for each in self.document.words
+            if each.origin == "default"
+        ]
         return found
 
 
@@ -129,8 +134,8 @@ def parse(text: str, version: int = 0) -> Policy:
 
 
 def load(document: bytes | str, version: int) -> Policy:
-    """Read a published policy back from its JSON."""
-    return check(msgspec.json.decode(document, type=Document), version)
+    """Read a published policy back from its JSON. It was checked when it was published, by the rules of then."""
+    return Policy(msgspec.json.decode(document, type=Document), version)
 
 
 def dump(policy: Policy) -> str:

@@ -37,6 +37,7 @@ def channel_allowed(case: Case) -> bool:
         return True
     tiers = case.policy.document.channels.get(channel, ())
     flagged = e.version > 0 and any(s.situation == "security_flag" for s in e.situations)
+    flagged = flagged or bool(case.fields["new"].detail.get("words"))
     fits = channel != "emergency" or (case.ticket.priority == "p0" and flagged)
     return customer is not None and customer.tier in tiers and fits
 
@@ -94,4 +95,7 @@ def dismiss_situation(case: Case) -> Outcome:
     """A false alarm: what it asked for is no longer due, what was done stays done."""
     e, kind = case.escalation, case.fields["situation"]
     left = tuple(s for s in e.situations if s.situation != kind)
-    return Outcome(rearmed(e, left), f"dismissed_{kind}", said={"reason": case.fields["reason"]})
+    words = [word for s in e.situations if s.situation == kind for word in s.detail.get("words", ())]
+    # So that measures can tell which list raises false alarms, and by which word.
+    detail = {"words": words} if words else {}
+    return Outcome(rearmed(e, left), f"dismissed_{kind}", detail, said={"reason": case.fields["reason"]})

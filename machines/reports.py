@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from machines.case import roles_from
+from machines.flags import flag, flag_emergency
 from machines.matrix import Policy
 from machines.situations import Asked, begin, invalid
 from machines.story import Story, clock_does
@@ -42,9 +43,9 @@ def _may_report(actor: Actor) -> Refusal | None:
     return Refusal(403, "not_permitted", message, (Failure("may_report", message, ("service", *roles_from(0))),))
 
 
-def _begin(story: Story, actor: Actor, asked: Asked) -> Refusal | None:
-    """A fact's own situation. An admin who reports it has no part in the escalation: the clock opens it."""
-    return begin(story, THE_CLOCK if actor.role == "admin" else actor, asked)
+def _opener(actor: Actor) -> Actor:
+    """Who opens for a fact. An admin who reports it has no part in the escalation: the clock opens it."""
+    return THE_CLOCK if actor.role == "admin" else actor
 
 
 def _too_old(policy: Policy, at: datetime) -> bool:
@@ -94,8 +95,12 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
     if since and not ticket.solved and not _too_old(story.policy, since):
         key = f"p0_outage@{since.isoformat()}"
         if key not in ticket.begun and story.policy.cell("p0_outage", facts.customer.tier).level:
-            refused = _begin(story, actor, Asked("p0_outage", since, key, detail={"priority": ticket.priority}))
+            asked = Asked("p0_outage", since, key, detail={"priority": ticket.priority})
+            refused = begin(story, _opener(actor), asked)
             assert refused is None, f"a fact's own situation was refused: {refused}"
+    said_at = ticket.opened_at if before.revision == 0 and ticket.opened_at else at
+    if not ticket.solved and not _too_old(story.policy, said_at):
+        flag(story, _opener(actor), ask.found, said_at, {})
     return _told(story)
 
 
@@ -223,10 +228,19 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
         request=requests,
         said=text.id if text else None,
     )
-    refused_channel: tuple[Failure, ...] = ()
-    if requests and not _too_old(story.policy, at):
-        name = "security_flag" if ask.channel == "emergency" else "customer_request"
-        asked = Asked(name, at, f"{name}@{contact.id}", channel=ask.channel, detail={"contact": contact.id})
-        if refused := _begin(story, actor, asked):
-            refused_channel = refused.failed
-    return _told(story, contact=contact, texts=(text,) if text else (), refused=refused_channel)
+    lacks: tuple[Failure, ...] = ()
+    if not _too_old(story.policy, at):
+        lacks = _speaks(story, ask, _opener(actor), contact)
+    return _told(story, contact=contact, texts=(text,) if text else (), refused=lacks)
+
+
+def _speaks(story: Story, ask: Heard, actor: Actor, contact: Contact) -> tuple[Failure, ...]:
+    """What a contact begins: by its words, and by the request that its channel is; why the tier lacks that channel."""
+    detail, refused = {"contact": contact.id}, None
+    if contact.request and ask.channel == "emergency":
+        refused = flag_emergency(story, actor, ask.found, contact.at, detail)
+    flag(story, actor, ask.found, contact.at, detail)
+    if contact.request and ask.channel != "emergency":
+        key = f"customer_request@{contact.id}"
+        refused = begin(story, actor, Asked("customer_request", contact.at, key, channel=ask.channel, detail=detail))
+    return refused.failed if refused else ()

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from machines.document import CHANNELS, KIND, PRIORITIES, SITUATIONS, TIERS, Cell, Document, Row
+from machines.document import CHANNELS, KIND, PRIORITIES, SITUATIONS, TIERS, WORDED, Cell, Document, Row, WordList
 
 NONE, LONGEST, MINUTE = timedelta(0), timedelta(days=366), timedelta(minutes=1)
 
@@ -57,6 +57,7 @@ def findings(document: Document) -> list[str]:
         *(f"channels.{channel} is missing" for channel in CHANNELS if channel not in document.channels),
         *_repage(document),
         *_repeats(document),
+        *_words(document),
     ]
 
 
@@ -144,3 +145,32 @@ def _repeats(document: Document) -> Iterator[str]:
         yield "repeats.reports must be at least 2: one report is no repetition"
     if not NONE < document.repeats.within <= LONGEST:
         yield "repeats.within must be above 0 and up to a year"
+
+
+def _words(document: Document) -> Iterator[str]:
+    spoken = {each.situation for each in document.words}
+    yield from (f"words: none for {name}" for name in WORDED if name not in spoken)
+    names = [each.name for each in document.words]
+    for i, each in enumerate(document.words):
+        path = f"words.{i} ({each.name})"
+        if names.index(each.name) != i:
+            yield f"{path} has the name of words.{names.index(each.name)}"
+        yield from (f"{path} {wrong}" for wrong in _list(each))
+
+
+def _list(each: WordList) -> Iterator[str]:
+    if not each.name.strip() or not each.language.strip():
+        yield "must have a name and a language"
+    if each.situation not in WORDED:
+        yield f"is for {each.situation}, which is not found in words: {' and '.join(WORDED)} are"
+    if not 1 <= each.needs <= len(each.words):
+        yield "must need at least one of its words, and no more than it has"
+    if each.near is not None and each.near < 1:
+        yield "must say by `near` how many characters apart, at least 1"
+    seen: dict[str, int] = {}
+    for i, forms in enumerate(each.words):
+        for form in forms:
+            if seen.setdefault(form.casefold(), i) != i:
+                yield f"has {form!r} in two of its words"
+    if not all(each.words) or any(len(form.strip()) < 2 for form in (*seen, *each.unless)):
+        yield "has a word without forms, or a form of fewer than two characters"

@@ -307,14 +307,30 @@ class Transition(Struct, frozen=True):
     if_match: int | None = None
 
 
+class Found(Struct, frozen=True):
+    """A word of a policy's list in what a customer wrote: in which field, from which character on, as it stands there.
+
+    `word` is the first of its forms in the list; `key` is what makes it the same fact on a ticket.
+    """
+
+    situation: str
+    list: str
+    word: str
+    field: str
+    at: int
+    text: str
+    key: str
+
+
 class Report(Struct, frozen=True):
-    """All facts of a ticket as of `updated_at` (None: now)."""
+    """All facts of a ticket as of `updated_at` (None: now). `found` are the flagged words in its texts."""
 
     ticket: Ticket
+    found: tuple[Found, ...] = ()
 
 
 class Heard(Struct, frozen=True):
-    """A contact on a ticket. `request` overrides whether it asks for an escalation."""
+    """A contact on a ticket. `request` overrides whether it asks for an escalation; `found` are its flagged words."""
 
     id: str
     ticket_id: str
@@ -325,6 +341,7 @@ class Heard(Struct, frozen=True):
     subject: str | None = None
     body: str | None = None
     request: bool | None = None
+    found: tuple[Found, ...] = ()
 
 
 class Request(Struct, frozen=True):

@@ -68,7 +68,7 @@ class World:
         self.now = snapshot.now
         self.texts = snapshot.texts
         self._policies = policies
-        self._newest = policies[snapshot.policy_version]
+        self.newest = policies[snapshot.policy_version]
         self.mint = mint
         self._principals = {p.key: p for p in snapshot.principals}
         self._people = {p.id: p for p in snapshot.people}
@@ -136,7 +136,7 @@ class World:
 
     def policy_of(self, escalation: Escalation | None) -> Policy:
         """An escalation keeps the policy that it was opened under; what opens now gets the newest."""
-        return self._policies[escalation.policy_version] if escalation else self._newest
+        return self._policies[escalation.policy_version] if escalation else self.newest
 
     def decide(self, command: Command, actor: Actor) -> Decision | Refusal:
         """Decide, on the state that the decisions before left."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.values import Duty, Fire, Rearm, Report, Transition
+from machines.values import Duty, Fire, Rearm, Report, Request, Transition
 from machines.world import ticket_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
         ticket_id = ticket_of(job.command)
         assert ticket_id is not None
         tickets.add(ticket_id)
-        want.draws += 3 if isinstance(ask, Fire | Duty | Rearm) else 9
+        want.draws += 3 if isinstance(ask, Fire | Duty | Rearm) else 9 if isinstance(ask, Request) else 12
         want.roster = True
         if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind == "p1"):
             p1s.add(ticket_id)

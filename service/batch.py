@@ -21,11 +21,14 @@ from machines.values import (
     Decision,
     Escalation,
     Fire,
+    Heard,
     Refusal,
+    Report,
     Transition,
 )
 from machines.world import Snapshot, World, ticket_of
 from service.asks import Wants
+from service.hearing.words import find
 from service.rows import Answered, Rows, Sealed
 
 FACTS = sql.query("engine.facts")
@@ -143,6 +146,9 @@ class Batch:
             reply = Reply(stored.status, stored.body.encode(), stored.etag, replayed=True)
             self.replies.append((job, reply))
             return
+        if isinstance(command.ask, Report | Heard):
+            # Here, not where the request was read: the lists are those of the policy by which it is decided.
+            command = replace(command, ask=replace(command.ask, found=find(world.newest, command.ask)))
         result = world.decide(command, actor)
         if stored is not None and not (isinstance(result, Refusal) and result.status == 404):
             result = Refusal(422, "key_reused", "This Idempotency-Key was used for another request: take a new one.")

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from service import log
 
-from . import statemachine, timers
+from . import statemachine, timers, words
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
@@ -64,6 +64,9 @@ GROUPS = {
     "timers": (timers.AT_ONCE.name, timers.STEADILY.name),
 }
 """What may be asked for together: all that the targets are about, and decisions alone."""
+
+WORDS = "words"
+"""Asked for by its name alone: not a speed, but how well the policy's words find what they are for."""
 
 _REFRESH_EVERY = 0.2
 # Columns of a table that goes to a file.
@@ -139,7 +142,7 @@ async def _run(
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    names = [*GROUPS, *(contender.name for contender in CONTENDERS)]
+    names = [*GROUPS, WORDS, *(contender.name for contender in CONTENDERS)]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Speeds, measured in turns on this machine. Without a name: all of them.",
@@ -163,7 +166,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     # Not for git to see, wherever it lies.
     options.cache.mkdir(parents=True, exist_ok=True)
     (options.cache / ".gitignore").write_text("*\n")
-    options.json = options.json or options.cache / "figures.json"
+    options.json = options.json or options.cache / ("words.json" if options.names == [WORDS] else "figures.json")
     return options
 
 
@@ -171,6 +174,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure what is named. Returns the exit code."""
     options = _options(argv)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    if WORDS in options.names:
+        if options.names != [WORDS]:
+            console.print(f"{WORDS} is asked for alone: it measures no speed", style="red")
+            return 2
+        return words.run(console, options.json)
     named = {each for name in options.names for each in GROUPS.get(name, (name,))}
     everything = not options.names and not options.profile
     wanted = [each for each in CONTENDERS if everything or each.name in named]

@@ -183,11 +183,12 @@ class Play:
 
     def report(self, who: str | Actor = "desk", **facts: Any) -> Decision:
         """The help desk reports the ticket: what is not given is as it was told before."""
+        found = facts.pop("found", ())
         told = {"customer_id": "acme", "subject": "Checkout is down", "priority": "p2", "status": "open"}
         names = ("priority", "status", "subject", "outage", "assignee", "opened_at")
         if self.ticket is not None and self.ticket.revision:
             told |= {name: getattr(self.ticket, name) for name in names}
-        return self.did(who, Report(Ticket("T-1", **{"opened_at": self.now, **told, **facts})))
+        return self.did(who, Report(Ticket("T-1", **{"opened_at": self.now, **told, **facts}), found))
 
     def contact(self, channel: Any, who: str | Actor = "desk", **more: Any) -> Decision:
         """Something that the customer said."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from machines.document import SITUATIONS, TIERS, Document
+from machines.document import SITUATIONS, TIERS, WORDED, Document
 from machines.matrix import Policy, PolicyError, check, default_text, dump, load, parse
 from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 
@@ -284,6 +284,53 @@ def test_a_cell_that_leads_nowhere_is_listed_as_none():
     assert "matrix.p1_unresolved.starter: none" in parse(_toml(told)).defaults()
 
 
+def test_each_list_of_words_that_is_ours_is_among_the_defaults():
+    listed = [line for line in POLICY.defaults() if line.startswith("words.")]
+    assert len(listed) == len(POLICY.document.words)
+    assert "words.revenue-together-en: 2 words of en for revenue_impact" in listed
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "ar"])
+@pytest.mark.parametrize("situation", WORDED)
+def test_each_flag_has_words_in_each_language(situation, language):
+    assert any(each.situation == situation and each.language == language for each in POLICY.document.words)
+
+
+@pytest.mark.parametrize("situation", WORDED)
+def test_a_flag_without_words_is_found(situation):
+    told = document()
+    told["words"] = [each for each in told["words"] if each["situation"] != situation]
+    assert findings(told) == [f"words: none for {situation}"]
+
+
+WRONG_WORDS = """
+situation  sla_breach                  which is not found in words: security_flag and revenue_impact are
+needs      0                           must need at least one of its words, and no more than it has
+needs      3                           must need at least one of its words, and no more than it has
+near       0                           must say by `near` how many characters apart, at least 1
+language   ""                          must have a name and a language
+words      [["loss"],["Loss","fall"]]  has 'Loss' in two of its words
+words      [["loss"],[]]               has a word without forms, or a form of fewer than two characters
+unless     ["x"]                       has a word without forms, or a form of fewer than two characters
+name       "security-en"               has the name of words.0
+"""
+
+
+@pytest.mark.parametrize("line", WRONG_WORDS.strip().splitlines())
+def test_a_wrong_list_of_words_is_found(line):
+    field, value, said = line.split(maxsplit=2)
+    told = document()
+    i = next(i for i, each in enumerate(told["words"]) if each["name"] == "revenue-together-en")
+    told["words"][i][field] = value if value.isidentifier() else msgspec.json.decode(value)
+    assert [finding for finding in findings(told) if finding.endswith(said)] != []
+
+
+def test_a_policy_of_before_there_were_words_is_still_read():
+    told = msgspec.json.decode(dump(POLICY))
+    del told["words"]
+    assert load(msgspec.json.encode(told), 1).document.words == ()
+
+
 def test_a_published_policy_is_read_back_as_it_was():
     again = load(dump(POLICY), 7)
     assert (again.document, again.version) == (POLICY.document, 7)
@@ -308,10 +355,12 @@ def _toml(value: dict[str, Any]) -> str:
 
 
 def _lines(table: dict[str, Any], path: str) -> list[str]:
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and k != "repage"}
+    arrays = {k: v for k, v in table.items() if isinstance(v, list) and v and isinstance(v[0], dict)}
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict) and k not in arrays}
     lines = ([f"[{path}]"] if path else []) + [f"{k} = {_value(v)}" for k, v in plain.items()]
-    for band in table.get("repage", []):
-        lines += ["[[repage]]", *(f"{k} = {_value(v)}" for k, v in band.items())]
+    for name, items in arrays.items():
+        for item in items:
+            lines += [f"[[{name}]]", *(f"{k} = {_value(v)}" for k, v in item.items())]
     for k, v in table.items():
         if isinstance(v, dict):
             lines += _lines(v, f"{path}.{k}" if path else k)
