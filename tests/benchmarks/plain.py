@@ -34,6 +34,16 @@ _TABLES = {
     "answers": "answered",
 }
 """Which table a document of `engine.write` is for, by its parameter's name."""
+_ANSWERS = {
+    "answerers": "principal_id",
+    "answer_keys": "key",
+    "fingerprints": "fingerprint",
+    "statuses": "status",
+    "bodies": "body",
+    "etags": "etag",
+    "answer_customers": "customer_id",
+}
+"""Stored answers travel as an array for each column: by the parameter's name, the column."""
 _KEPT = ("tickets", "escalations")
 """What is inserted once in a life, and updated from then on."""
 _HEADING = re.compile(r"^-- name: write\(([\w, ]*)\)", re.MULTILINE)
@@ -191,8 +201,14 @@ def _documents(step: Step) -> dict[str, list[Row]]:
     heading = _HEADING.search((sql.ROOM / "queries" / "engine.sql").read_text("utf-8"))
     call = next(call for call in step.calls if call.text == sql.query("engine.write"))
     assert heading is not None
-    told = zip(heading[1].split(", "), call.arguments, strict=True)
-    return {name: msgspec.json.decode(rows) for name, rows in told if isinstance(rows, str) and rows != "[]"}
+    told = dict(zip(heading[1].split(", "), call.arguments, strict=True))
+    found = {name: msgspec.json.decode(rows) for name, rows in told.items() if name in _TABLES and rows != "[]"}
+    columns = [told[name] for name in _ANSWERS]
+    answers = [
+        dict(zip((*_ANSWERS.values(), "at"), (*row, told["answered_at"]), strict=True))
+        for row in zip(*columns, strict=True)  # type: ignore[arg-type]  # all of them are lists
+    ]
+    return {**found, "answers": answers} if answers else found
 
 
 def _key(step: Step) -> str:
@@ -200,7 +216,7 @@ def _key(step: Step) -> str:
     # facts(tickets, escalations, openings, keys, …)
     keys = call.arguments[3]
     assert isinstance(keys, list)
-    return keys[0]
+    return str(keys[0])
 
 
 def _literal(text: str) -> str:

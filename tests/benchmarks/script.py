@@ -110,7 +110,7 @@ def _slots(text: str, steps: Sequence[Step], seqs: list[list[int]]) -> list[_Slo
         _Slot(
             f"{name}_{n + 1}",
             n + 1,
-            isinstance(first.arguments[n], str),
+            name == "write" or isinstance(first.arguments[n], str),
             tuple(_form(call, n, seqs[at]) for at, call in enumerate(calls)),
         )
         for n in range(len(first.arguments))
