@@ -35,7 +35,7 @@ class Answered(Struct, frozen=True):
     at: datetime
 
 
-_ANSWERED = ("principal_id", "key", "fingerprint", "status", "body", "etag", "customer_id")
+_ANSWERED = ("principal_id", "key", "fingerprint", "status", "body", "etag", "customer_id", "at")
 
 
 class Rows:
@@ -180,9 +180,12 @@ class Rows:
             _json(gone),
             _json(self._outbox),
             _json(self._denials),
-            *([getattr(a, name) for a in self.answers] for name in _ANSWERED),
-            self._now,
+            *([_text(getattr(a, name)) for a in self.answers] for name in _ANSWERED),
         )
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 _encode = msgspec.json.Encoder().encode

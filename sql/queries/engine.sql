@@ -146,8 +146,9 @@ WITH ticket_rows AS (
 ), answer_rows AS (
     -- Not as JSON, for the bodies are long, and JSON themselves: they would be escaped here and unescaped there.
     INSERT INTO answered (principal_id, key, fingerprint, status, body, etag, customer_id, at)
-    SELECT a.*, $19::timestamptz FROM unnest($12::text[], $13::text[], $14::text[], $15::smallint[], $16::text[],
-        $17::integer[], $18::text[]) AS a(principal_id, key, fingerprint, status, body, etag, customer_id)
+    SELECT principal_id, key, fingerprint, status::smallint, body, etag::integer, customer_id, at::timestamptz
+    FROM unnest($12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[])
+        AS a(principal_id, key, fingerprint, status, body, etag, customer_id, at)
     ORDER BY principal_id, key
     ON CONFLICT (principal_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, etag = excluded.etag,

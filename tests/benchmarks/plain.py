@@ -42,6 +42,7 @@ _ANSWERS = {
     "bodies": "body",
     "etags": "etag",
     "answer_customers": "customer_id",
+    "answered_at": "at",
 }
 """Stored answers travel as an array for each column: by the parameter's name, the column."""
 _KEPT = ("tickets", "escalations")
@@ -203,11 +204,8 @@ def _documents(step: Step) -> dict[str, list[Row]]:
     assert heading is not None
     told = dict(zip(heading[1].split(", "), call.arguments, strict=True))
     found = {name: msgspec.json.decode(rows) for name, rows in told.items() if name in _TABLES and rows != "[]"}
-    columns = [told[name] for name in _ANSWERS]
-    answers = [
-        dict(zip((*_ANSWERS.values(), "at"), (*row, told["answered_at"]), strict=True))
-        for row in zip(*columns, strict=True)  # type: ignore[arg-type]  # all of them are lists
-    ]
+    columns = [column for name in _ANSWERS if isinstance(column := told[name], list)]
+    answers = [dict(zip(_ANSWERS.values(), row, strict=True)) for row in zip(*columns, strict=True)]
     return {**found, "answers": answers} if answers else found
 
 

@@ -24,7 +24,7 @@ from msgspec import Struct
 from .lives import CALLS, lives
 from .process import output_of
 
-Argument: TypeAlias = str | bool | int | list[str | int | None]
+Argument: TypeAlias = str | bool | int | list[str | None]
 
 _RECORDED_WITHIN = 60.0
 _HEAD = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -185,9 +185,9 @@ def as_text(argument: Argument) -> str:
     return str(argument)
 
 
-def _quoted(items: Iterable[str | int | None]) -> Iterable[str]:
+def _quoted(items: Iterable[str | None]) -> Iterable[str]:
     for item in items:
-        yield "NULL" if item is None else '"' + str(item).replace("\\", "\\\\").replace('"', '\\"') + '"'
+        yield "NULL" if item is None else '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 if __name__ == "__main__":

@@ -84,13 +84,13 @@ class SetWise:
 class _Argument(Struct, frozen=True):
     """A recorded argument with its holes: a text each for a list, one for a document, or what is never another."""
 
-    forms: tuple[Form, ...]
+    forms: tuple[Form | None, ...]
     like: Argument
 
     @staticmethod
     def of(argument: Argument, seqs: list[int]) -> "_Argument":
         texts = argument if isinstance(argument, list) else [argument[1:-1]] if isinstance(argument, str) else []
-        return _Argument(tuple(form(text, seqs) for text in texts), argument)
+        return _Argument(tuple(None if text is None else form(text, seqs) for text in texts), argument)
 
 
 class _Lives:
@@ -123,10 +123,10 @@ class _Lives:
 
 
 def _fill(argument: _Argument, values: list[str]) -> Argument:
-    texts = [filled(each, values) for each in argument.forms]
+    texts = [None if each is None else filled(each, values) for each in argument.forms]
     if isinstance(argument.like, list):
         return texts
-    return texts[0] if isinstance(argument.like, str) else argument.like
+    return texts[0] or "" if isinstance(argument.like, str) else argument.like
 
 
 def _together(parts: list[list[tuple[str, list[Argument]]]], order: list[str]) -> list[Call]:

@@ -128,6 +128,9 @@ def _tell(console: Console, title: str, names: tuple[str, str], rows: list[tuple
     for place, what, killer in rows:
         told.add_row(place, escape(what), escape(killer) if killer else "[bold red]survives[/]")
     console.print(told)
+    for place, what, killer in rows:
+        if killer is None:  # whole, however narrow the screen is
+            console.print(f"survives: {place}: {what}", markup=False, soft_wrap=True)
     return sum(killer is None for *_, killer in rows)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from machines.case import Facts
 from machines.decide import decide
 from machines.matrix import Policy
-from machines.values import THE_CLOCK, Command, Decision, Fire, Rearm, Ticket
+from machines.values import THE_CLOCK, Command, Decision, Fire, Rearm, Refusal, Report, Ticket
 from tests.machines.cast import ACME, HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play, at_level
 
@@ -107,6 +107,11 @@ def test_an_outage_begins_nothing_where_the_policy_has_no_level_for_it():
     play = Play("starter", policy=Policy(replace(POLICY.document, matrix=matrix), 1))
     play.report(priority="p0")
     assert (play.e, play.ticket is not None and play.ticket.begun) == (None, ())
+    play.customer = replace(play.customer, tier="enterprise")
+    play.report(priority="p0", status="solved")
+    assert play.e is None, "nor where a contract changed, once it is solved"
+    play.report(priority="p0")
+    assert situations(play)
 
 
 # p1_unresolved ----------------------------------------------------------------------------------------------------
@@ -425,3 +430,10 @@ def test_what_a_customer_asks_for_on_a_merged_ticket_is_heard():
     play.report(**DUPLICATE)
     play.contact("call")
     assert (play.stands.target_level, play.timers) == (2, {"engage": NOW + HOUR})
+
+
+def test_a_ticket_is_not_merged_into_itself():
+    told = Ticket("T-1", customer_id="acme", merged_into="T-1")
+    got = Play().does("desk", Report(told))
+    assert isinstance(got, Refusal)
+    assert (got.status, [p.field for p in got.problems]) == (422, ["merged_into"])
