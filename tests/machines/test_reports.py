@@ -110,8 +110,8 @@ def test_an_outage_begins_nothing_where_the_policy_has_no_level_for_it():
     play.customer = replace(play.customer, tier="enterprise")
     play.report(priority="p0", status="solved")
     assert play.e is None, "nor where a contract changed, once it is solved"
-    play.report(priority="p0")
-    assert situations(play)
+    play.report(priority="p0", status="open")
+    assert situations(play) == [("p0_outage", NOW)]
 
 
 # p1_unresolved ----------------------------------------------------------------------------------------------------
