@@ -126,6 +126,29 @@ def test_the_clocks_brief_is_filled_in_anew_for_whoever_is_next():
     assert (now.brief.by, now.brief.said != before.brief.said) == ("clock", True)
 
 
+def test_people_say_why_and_the_clock_has_its_reason_for_it():
+    play = offered("bea2", "mia2")
+    play.call("bea2", "decline")
+    assert play.last.said
+    assert (play.last.reason, set(play.last.said.text)) == ("handoff_declined", {"reason", "brief"})
+    play.duty("mia2", on=False)
+    assert play.last.said
+    assert (play.last.reason, set(play.last.said.text)) == ("went_off_duty", {"brief"})
+    for accepted, said in ((False, {"brief"}), (True, None)):
+        play = at_level(2, accepted=accepted)
+        play.report(status="solved")
+        play.call("mia2", "de_escalate", criterion="issue_resolved")
+        play.report(status="open")
+        assert (play.last.reason, play.last.said and set(play.last.said.text)) == ("ticket_reopened", said)
+
+
+def test_an_offer_to_somebody_is_briefed_at_once_and_one_to_nobody_is_not():
+    for people, at in ((("mia2",), NOW), (("-mia2",), None)):
+        h = offered(*people).stands.handoff
+        assert h
+        assert h.briefed_at == at
+
+
 def test_an_offer_without_a_brief_is_briefed_by_the_first_one():
     e = pending("l1", by=None)
     fields = given.Brief("offered1", "i", "r", "c", "n")
