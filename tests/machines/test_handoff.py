@@ -122,7 +122,9 @@ def test_who_declined_a_level_may_be_offered_a_higher_one():
     play.call("mia2", "decline")
     assert (play.stands.level, play.offer[1]) == (3, "dan3")
     declined = next(e for e in play.entries[::-1] if e.trigger == "decline")
-    assert declined.changed["handoff"].declined == ("dan3", "mia2")
+    h = declined.changed["handoff"]
+    assert (h.status, h.declined) == ("declined", ("dan3", "mia2"))
+    assert "superseded" not in play.last.detail, "it was answered"
 
 
 def test_an_offer_to_somebody_who_is_retired_or_no_longer_of_the_level_passes_on_as_well():

@@ -256,6 +256,16 @@ def test_reassigning_before_the_accept_keeps_who_declined():
     assert play.offer[1] == "mia2"
 
 
+def test_reassigning_after_the_accept_asks_anew_also_who_declined_the_level():
+    play = offered("bea2", "mia2")
+    play.call("bea2", "decline")
+    play.call("mia2", "accept")
+    play.call("mia2", "reassign", to="bea2")
+    h = play.stands.handoff
+    assert h
+    assert (h.to, h.declined) == ("bea2", ())
+
+
 def test_reassigning_after_the_accept_has_the_levels_response_time():
     play = at_level(2)
     play.until(10 * MINUTE)
