@@ -39,7 +39,7 @@ machines.deescalation  de_escalate _answered_for _ended
 machines.effects       update_customer remind
 machines.matrix        Policy.page_after
 """
-TESTS = "clock ownership reports situations deescalation handoff world matrix golden walk races properties"
+TESTS = "clock ownership reports flags situations deescalation handoff world matrix golden walk races properties"
 """The tests that are asked, the quick ones first."""
 
 HELD = """
