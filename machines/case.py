@@ -27,6 +27,7 @@ from machines.values import (
     Failure,
     Heard,
     Person,
+    Reported,
     State,
     Ticket,
 )
@@ -106,6 +107,7 @@ class Facts(Struct):
     follows: str | None = None
     mint: Mint = Mint()
     p1_by: datetime | None = None
+    reports: tuple[Reported, ...] = ()
 
 
 class Placement(Struct, frozen=True):

@@ -61,7 +61,11 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
                 return not_found("ticket", ask.ticket_id)
             if command.problems:
                 return invalid(*command.problems)
-            told = report(story, ask, facts.actor) if isinstance(ask, Report) else heard(story, ask, facts.actor)
+            told = (
+                report(story, ask, facts.actor, command.id)
+                if isinstance(ask, Report)
+                else heard(story, ask, facts.actor)
+            )
             if isinstance(told, Refusal):
                 return told
             return structs.replace(told, timers={**told.timers, **_changed_timers(before, told.escalation)})

@@ -94,10 +94,16 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Repeats(Struct, frozen=True, forbid_unknown_fields=True):
-    """How many reports of one issue within which span are a repeated contact."""
+    """How many reports of one issue within which span are a repeated contact.
+
+    The same text by the same sender counts again only `apart` after the last. Texts of one customer are similar, and so
+    one issue, where at least this share of their different words is the same.
+    """
 
     reports: int
     within: timedelta
+    apart: timedelta = timedelta(hours=1)
+    similar: float = 0.6
 
 
 class WordList(Struct, frozen=True, forbid_unknown_fields=True):

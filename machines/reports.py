@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from machines.case import roles_from
 from machines.flags import flag, flag_emergency
 from machines.matrix import Policy
+from machines.repeats import repeat, reported
 from machines.situations import Asked, begin, invalid
 from machines.story import Story, clock_does
 from machines.values import (
@@ -28,6 +29,7 @@ from machines.values import (
     PriorityChange,
     Refusal,
     Report,
+    Reported,
     Said,
     State,
     Ticket,
@@ -69,7 +71,7 @@ def _told(story: Story, **more: Any) -> Decision:
 # Tickets ----------------------------------------------------------------------------------------------------------
 
 
-def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
+def report(story: Story, ask: Report, actor: Actor, ask_id: str) -> Refusal | Decision:
     """`PUT /v1/tickets/{id}`: all facts of a ticket as of its `updated_at`; older ones are kept and change nothing."""
     facts = story.facts
     if refused := _may_report(actor):
@@ -101,7 +103,15 @@ def report(story: Story, ask: Report, actor: Actor) -> Refusal | Decision:
     said_at = ticket.opened_at if before.revision == 0 and ticket.opened_at else at
     if not ticket.solved and not _too_old(story.policy, said_at):
         flag(story, _opener(actor), ask.found, said_at, {})
+        if before.revision == 0:
+            new = reported(story, ask_id, said_at, ask.gist)
+            return _told(story, **_repeats(story, _opener(actor), new))
     return _told(story)
+
+
+def _repeats(story: Story, actor: Actor, new: Reported | None) -> dict[str, Any]:
+    """What a decision tells of a report that may repeat others."""
+    return {"reported": new, "counted": repeat(story, actor, new)} if new else {}
 
 
 def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) -> Ticket:
@@ -231,7 +241,11 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
     lacks: tuple[Failure, ...] = ()
     if not _too_old(story.policy, at):
         lacks = _speaks(story, ask, _opener(actor), contact)
-    return _told(story, contact=contact, texts=(text,) if text else (), refused=lacks)
+    new = None
+    if contact.verified and contact.author_role == "customer" and not _too_old(story.policy, at):
+        new = reported(story, contact.id, at, ask.gist, contact.sender)
+    repeats = _repeats(story, _opener(actor), new)
+    return _told(story, contact=contact, texts=(text,) if text else (), refused=lacks, **repeats)
 
 
 def _speaks(story: Story, ask: Heard, actor: Actor, contact: Contact) -> tuple[Failure, ...]:

@@ -145,6 +145,10 @@ def _repeats(document: Document) -> Iterator[str]:
         yield "repeats.reports must be at least 2: one report is no repetition"
     if not NONE < document.repeats.within <= LONGEST:
         yield "repeats.within must be above 0 and up to a year"
+    if not NONE <= document.repeats.apart <= document.repeats.within:
+        yield "repeats.apart must be between 0 and repeats.within"
+    if not 0.3 <= document.repeats.similar <= 1:
+        yield "repeats.similar must be between 0.3 and 1: less is no similarity"
 
 
 def _words(document: Document) -> Iterator[str]:

@@ -146,6 +146,21 @@ class Contact(Struct, frozen=True):
     said: str | None = None
 
 
+class Reported(Struct, frozen=True):
+    """Something that a customer reported and that may be one issue's: a ticket as it was opened (`sender` None), or a
+    contact of a verified sender. `counted`: a repetition was made of it."""
+
+    id: str
+    ticket_id: str
+    customer_id: str
+    at: datetime
+    sender: str | None = None
+    issue_key: str | None = None
+    print: str | None = None
+    words: tuple[int, ...] = ()
+    counted: bool = False
+
+
 class Situation(Struct, frozen=True):
     """Why the escalation exists. `due_at`: by when it stands at `level`; None: no promise of time.
 
@@ -322,11 +337,19 @@ class Found(Struct, frozen=True):
     key: str
 
 
+class Gist(Struct, frozen=True):
+    """What was written, as hashes: `print` of all of it (None: nothing was), `words` of its different words."""
+
+    print: str | None = None
+    words: tuple[int, ...] = ()
+
+
 class Report(Struct, frozen=True):
     """All facts of a ticket as of `updated_at` (None: now). `found` are the flagged words in its texts."""
 
     ticket: Ticket
     found: tuple[Found, ...] = ()
+    gist: Gist = Gist()
 
 
 class Heard(Struct, frozen=True):
@@ -342,6 +365,7 @@ class Heard(Struct, frozen=True):
     body: str | None = None
     request: bool | None = None
     found: tuple[Found, ...] = ()
+    gist: Gist = Gist()
 
 
 class Request(Struct, frozen=True):
@@ -481,7 +505,7 @@ class Decision(Struct, frozen=True):
 
     `timers` maps kinds to their new instant, or None where they are cleared. `situations` are those that this
     command began (also when the policy's cell is empty). `refused` are a contact's channels that its tier lacks:
-    the report counts all the same.
+    the report counts all the same. `reported` may repeat others; `counted` are those that a repetition was made of.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -493,3 +517,5 @@ class Decision(Struct, frozen=True):
     situations: tuple[Situation, ...] = ()
     refused: tuple[Failure, ...] = ()
     stale: bool = False
+    reported: Reported | None = None
+    counted: tuple[str, ...] = ()

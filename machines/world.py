@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from machines.case import Facts, Mint
 from machines.decide import decide
 from machines.matrix import Policy
+from machines.repeats import after as after_report
 from machines.values import (
     LEVEL_ROLE,
     ROLE_LEVEL,
@@ -26,6 +27,7 @@ from machines.values import (
     Person,
     Refusal,
     Report,
+    Reported,
     Role,
     State,
     Ticket,
@@ -59,6 +61,7 @@ class Snapshot(Struct):
     contacts: list[Contact] = []
     texts: dict[str, dict[str, object]] = {}
     p1_by: dict[str, datetime] = {}
+    reports: list[Reported] = []
 
 
 class World:
@@ -80,6 +83,7 @@ class World:
         self._contacts = {c.id: c for c in snapshot.contacts}
         self._p1_by: dict[str, datetime | None] = {**snapshot.p1_by}
         self._ended: set[str] = set()
+        self._reports = tuple(snapshot.reports)
 
     def actor(self, key: str, digest: str, on_behalf_of: str | None) -> Actor | None:
         """Who asks; None where the key is unknown, revoked, or its principal or person retired.
@@ -132,6 +136,7 @@ class World:
             follows=self._follows.get(ticket.id) if ticket else None,
             mint=self.mint,
             p1_by=self._p1_by.get(ticket.id) if ticket else None,
+            reports=self._reports,
         )
 
     def policy_of(self, escalation: Escalation | None) -> Policy:
@@ -151,6 +156,8 @@ class World:
                 self._p1_by[decision.ticket.id] = decision.timers["p1"]
         if decision.contact is not None:
             self._contacts[decision.contact.id] = decision.contact
+        if decision.reported is not None:
+            self._reports = after_report(self._reports, decision.reported, decision.counted)
         after = decision.escalation
         if after is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import asyncpg
 import msgspec
@@ -24,14 +24,17 @@ from machines.values import (
     Heard,
     Refusal,
     Report,
+    Reported,
     Transition,
 )
 from machines.world import Snapshot, World, ticket_of
 from service.asks import Wants
+from service.hearing.repeats import gist
 from service.hearing.words import find
 from service.rows import Answered, Rows, Sealed
 
 FACTS = sql.query("engine.facts")
+LOCK_CUSTOMERS, REPORTS = sql.query("engine.lock_customers"), sql.query("engine.reports")
 MOST_ROWS = 3
 """Rows of history that one timer makes at most."""
 Lane = Literal["request", "bulk", "timer"]
@@ -99,6 +102,11 @@ class Read(Snapshot):
 
 
 _read = msgspec.json.Decoder(Read)
+_reports = msgspec.json.Decoder(list[Reported]).decode
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(rows).decode()
 
 
 class Policies:
@@ -208,6 +216,23 @@ def _trigger_of(command: Command) -> str:
     return command.ask.trigger if isinstance(command.ask, Transition) else "open"
 
 
+def _asked(job: Job) -> dict[str, Any] | None:
+    """What may be repeated by this command, if it reports something that a customer wrote; its gist is told to it."""
+    ask = job.command.ask
+    if not isinstance(ask, Report | Heard) or (isinstance(ask, Heard) and ask.author_role != "customer"):
+        return None
+    written = gist(ask)
+    job.command = replace(job.command, ask=replace(ask, gist=written))
+    told, at = (ask.ticket, ask.ticket.opened_at) if isinstance(ask, Report) else (None, ask.at)
+    return {
+        "ticket_id": ticket_of(job.command),
+        "customer_id": told.customer_id if told else None,
+        "issue_key": told.issue_key if told else None,
+        "at": at,
+        **msgspec.structs.asdict(written),
+    }
+
+
 async def read_batch(
     conn: asyncpg.Connection,
     jobs: list[Job],
@@ -218,7 +243,15 @@ async def read_batch(
     counted_from: int | None = None,
 ) -> Batch:
     """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets;
-    `counted_from` is the number of the first row where rows are counted."""
+    `counted_from` is the number of the first row where rows are counted. Only reports lock their customer and read what
+    was reported before: nothing else pays for it."""
+    asked = [each for job in jobs if (each := _asked(job))]
+    if asked:
+        await conn.execute(LOCK_CUSTOMERS, _json(asked))
     read = _read.decode(await conn.fetchval(FACTS, *want.arguments(located)))
     await policies.ensure(conn, read)
+    if asked:
+        longest = policies.known[read.policy_version].document.repeats.within
+        told = [{**each, "since": (each["at"] or read.now) - longest} for each in asked]
+        read.reports = _reports(await conn.fetchval(REPORTS, _json(told)))
     return Batch(read, World(read, policies.known, mint), jobs, mint, want, counted_from)

@@ -41,6 +41,7 @@ database and this process more than one, and finish later."""
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
 COMMIT_AND_BEGIN, WRITE, COMMITTED = (sql.query(f"engine.{n}") for n in ("commit_and_begin", "write", "committed"))
 MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
+WRITE_REPORTS = sql.query("engine.write_reports")
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
 
@@ -225,6 +226,8 @@ class _Hand:
         batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint, counted_from)
         if not batch.rows.empty or want.made:
             taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made))
+            if batch.rows.reports:
+                await conn.execute(WRITE_REPORTS, *batch.rows.reports)
             if taken != len(batch.rows.answers):
                 raise KeyTaken
             if self._engine.last is not None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from machines.history import Record, canonical, seal
-from machines.values import Actor, Command, Decision, Entry, Escalation, Refusal, Report, Ticket
+from machines.values import Actor, Command, Decision, Entry, Escalation, Refusal, Report, Reported, Ticket
 
 Sealed = tuple[Record, str]
 """A history record and its hash."""
@@ -58,6 +58,8 @@ class Rows:
         self._timers: dict[tuple[str, str], datetime | None] = {}
         self._outbox: list[dict[str, Any]] = []
         self._denials: list[dict[str, Any]] = []
+        self._reports: list[Reported] = []
+        self._counted: list[str] = []
         self.answers: list[Answered] = []
         self.marks: list[tuple[str, int]] = []
 
@@ -102,6 +104,9 @@ class Rows:
             )
         if decision.contact is not None:
             self._contacts.append({**msgspec.structs.asdict(decision.contact), "by": by})
+        if decision.reported is not None:
+            self._reports.append(decision.reported)
+            self._counted += decision.counted
         return decision, sealed
 
     def _spoken(self, entry: Entry) -> None:
@@ -163,6 +168,13 @@ class Rows:
         """Nothing to write."""
         lists = (self._tickets, self._events, self._contacts, self._history, self._denials, self.answers, self._timers)
         return not any(lists)
+
+    @property
+    def reports(self) -> tuple[str, list[str]] | None:
+        """The arguments of `engine.write_reports`; None where nothing was reported."""
+        if not self._reports:
+            return None
+        return _json([replace(r, counted=r.id in self._counted) for r in self._reports]), self._counted
 
     def arguments(self, unused_tickets: list[str]) -> tuple[Any, ...]:
         """The arguments of `engine.write`, in its order."""

@@ -1,6 +1,7 @@
 -- Escalation Matrix: the schema, and the story that it tells.
 --
--- A help desk reports a *ticket* (each report is kept as a ticket_event, each word from a customer as a contact).
+-- A help desk reports a *ticket* (each report is kept as a ticket_event, each word from a customer as a contact;
+-- what may be one issue reported again is in *reported*).
 -- When a fact of it is a situation, an *escalation* begins: one row, the state machine's current standing, and at
 -- most one per ticket that is not closed. Every change of that row is a transition: one row of *history*, in the
 -- same transaction. The row is the fold of its history, and history is append-only, so it can be trusted:
@@ -12,7 +13,8 @@
 -- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; how many each
 -- person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
 -- people wrote lies in *said*: history keeps a salted hash, so erasing a customer's texts leaves every hash valid.
--- Everything that decides is locked by one lock, in one order: the ticket's row.
+-- Everything that decides is locked by one lock, in one order: the ticket's row; reports of one customer, which look at
+-- each other across tickets, by an advisory lock of that customer after it.
 --
 -- Constraints are named as the claims that they make. Instants are timestamptz in UTC; levels are 0 to 4.
 -- Documents that are only ever stored and given back are json, not jsonb: they stay as they were hashed, and cost half.
@@ -156,6 +158,24 @@ CREATE TABLE contact (
     by          text NOT NULL,
     CONSTRAINT a_revision_is_one_contact UNIQUE (ticket_id, revision)
 );
+
+CREATE TABLE reported (
+    id          uuid PRIMARY KEY,
+    ticket_id   text NOT NULL REFERENCES ticket,
+    customer_id text NOT NULL,
+    at          timestamptz NOT NULL,
+    sender      text,
+    issue_key   text,
+    print       text,
+    words       integer[] NOT NULL,
+    counted     boolean NOT NULL DEFAULT false
+);
+CREATE INDEX may_repeat ON reported (customer_id, at) WHERE NOT counted;
+CREATE INDEX may_repeat_ticket ON reported (ticket_id, at) WHERE NOT counted;
+CREATE INDEX may_repeat_key ON reported (customer_id, issue_key, at) WHERE NOT counted AND issue_key IS NOT NULL;
+CREATE INDEX may_repeat_print ON reported (customer_id, print, at) WHERE NOT counted AND print IS NOT NULL;
+COMMENT ON TABLE reported IS 'Reports that may be one issue''s: tickets as they were opened (no sender), and contacts of verified senders.
+print and words are hashes of what was written; erasing a customer deletes here too. counted: a repetition was made of it.';
 
 -- The machine -------------------------------------------------------------------------------------------------------
 
@@ -418,7 +438,7 @@ GRANT USAGE ON SEQUENCE history_seq TO escalation_service;
 REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
 GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
-GRANT INSERT, UPDATE ON principal, api_key, person, customer, escalation, virtual_clock TO escalation_service;
+GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

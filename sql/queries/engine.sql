@@ -72,6 +72,50 @@ SELECT json_build_object(
                  JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > (SELECT service_now()) - interval '48 hours')
 )::text
 
+-- name: lock_customers(asked)
+-- Reports of one customer are decided one after the other: a third one must see the two before it. After the tickets'
+-- locks, and sorted: nobody who waits here holds what those wait for. A ticket that is known reports nothing new.
+SELECT pg_advisory_xact_lock(hashtextextended(c.id, 1)) FROM (
+    SELECT DISTINCT coalesce(a.customer_id, t.customer_id) AS id
+    FROM json_to_recordset($1::json) AS a(ticket_id text, customer_id text)
+    LEFT JOIN ticket t ON t.id = a.ticket_id AND t.revision > 0
+    WHERE a.customer_id IS NULL OR t.id IS NULL ORDER BY 1) AS c WHERE c.id IS NOT NULL
+
+-- name: reports(asked)
+-- What customers reported before that may be the same issue as one of these, not counted yet: machines.values.Reported.
+-- Each way has its index; words are compared with those of the customer's newest 300, so that no customer is slow.
+SELECT coalesce(json_agg(r), '[]')::text FROM (
+    SELECT DISTINCT ON (found.id) found.*
+    FROM json_to_recordset($1::json) AS told(ticket_id text, customer_id text, issue_key text, print text,
+                                             words integer[], since timestamptz)
+    LEFT JOIN ticket t ON t.id = told.ticket_id AND t.revision > 0
+    CROSS JOIN LATERAL (SELECT coalesce(told.customer_id, t.customer_id) AS customer_id,
+                               coalesce(told.issue_key, t.issue_key) AS issue_key) AS of
+    CROSS JOIN LATERAL (
+        (SELECT r.* FROM reported r WHERE r.ticket_id = told.ticket_id AND r.at > told.since AND NOT r.counted
+         ORDER BY r.at DESC LIMIT 100)
+        UNION ALL
+        (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.issue_key = of.issue_key
+             AND r.at > told.since AND NOT r.counted ORDER BY r.at DESC LIMIT 100)
+        UNION ALL
+        (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.print = told.print
+             AND r.at > told.since AND NOT r.counted ORDER BY r.at DESC LIMIT 100)
+        UNION ALL
+        (SELECT newest.* FROM (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.at > told.since
+                                   AND NOT r.counted ORDER BY r.at DESC LIMIT 300) AS newest
+         WHERE newest.words && told.words
+         ORDER BY (SELECT count(*) FROM unnest(newest.words) AS w WHERE w = ANY (told.words)) DESC LIMIT 50)) AS found
+    WHERE told.customer_id IS NULL OR t.id IS NULL
+    ORDER BY found.id) AS r
+
+-- name: write_reports(reports, counted)
+WITH new AS (
+    INSERT INTO reported
+    SELECT id, ticket_id, customer_id, at, sender, issue_key, print, words, counted
+    FROM json_populate_recordset(NULL::reported, $1::json)
+)
+UPDATE reported SET counted = true WHERE id = ANY ($2::uuid[])
+
 -- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at)
 -- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
 WITH ticket_rows AS (

@@ -17,6 +17,7 @@ from machines.decide import decide
 from machines.escalation import RULES
 from machines.history import GENESIS, Record, digest, fold, seal
 from machines.matrix import Policy
+from machines.repeats import after
 from machines.situations import Asked, begin
 from machines.story import Story
 from machines.values import (
@@ -38,6 +39,7 @@ from machines.values import (
     Person,
     Refusal,
     Report,
+    Reported,
     Request,
     Ticket,
     TimerKind,
@@ -77,6 +79,7 @@ class Play:
         self.ticket: Ticket | None = None
         self.e: Escalation | None = None
         self.follows: str | None = None
+        self.reports: tuple[Reported, ...] = ()
         self.contacts: dict[str, Contact] = {}
         self.timers: dict[str, datetime] = {}
         self.entries: list[Entry] = []
@@ -100,14 +103,14 @@ class Play:
         """What is known now."""
         live = self.e if self.e and self.e.state != "closed" else None
         known = (self.ticket, self.customer, self.people, self.contacts, self.follows, self.mint)
-        return Facts(self.actor(who), live, *known, p1_by=self.timers.get("p1"))
+        return Facts(self.actor(who), live, *known, p1_by=self.timers.get("p1"), reports=self.reports)
 
     def does(self, who: str | Actor, ask: Ask) -> Decision | Refusal:
         """Decide a command, take over what it decided, and check what must always hold."""
         known = self.facts(who)
         if isinstance(ask, Transition):
             known = replace(known, escalation=self.e)
-        got = decide(known, Command(f"c{len(self.entries)}", ask, "r"), self.policy, self.now)
+        got = decide(known, Command(f"c{len(self.entries)}-{len(self.reports)}", ask, "r"), self.policy, self.now)
         if isinstance(got, Decision):
             self._absorb(got)
         return got
@@ -117,6 +120,8 @@ class Play:
             self.sealed = []
         if got.ticket is not None and not got.stale:
             self.ticket = got.ticket
+        if got.reported is not None:
+            self.reports = after(self.reports, got.reported, got.counted)
         if got.contact is not None:
             self.contacts[got.contact.id] = got.contact
         if got.entries:

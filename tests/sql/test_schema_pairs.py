@@ -41,6 +41,7 @@ ROWS: list[tuple[type[Struct], str, set[str], set[str]]] = [
     (values.Person, "person", {"email", "slack", "windows"}, {"held"}),
     (values.Ticket, "ticket", set(), set()),
     (values.Contact, "contact", {"by"}, set()),
+    (values.Reported, "reported", set(), set()),
     (values.Escalation, "escalation", {"offered_to"}, set()),
     (values.Said, "said", set(), set()),
     (Record, "history", {"move", "xid", "hash"}, {"trigger", "source"}),
@@ -91,6 +92,8 @@ def _columns_of(kind: Any) -> tuple[str, ...]:
         return ("text", "uuid")
     if origin is tuple and get_args(kind)[0] is str:
         return ("text[]", "json")
+    if origin is tuple and get_args(kind)[0] is int:
+        return ("integer[]",)
     if kind is bool:
         return ("boolean",)
     if kind is int:

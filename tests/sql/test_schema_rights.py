@@ -10,7 +10,7 @@ import pytest
 from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy"}
-CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock"}
+CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported"}
 REMOVES = {"ticket", "timer", "answered", "holding"}
 
 

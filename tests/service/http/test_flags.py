@@ -71,13 +71,14 @@ async def test_an_emergency_of_a_p0_is_judged_by_its_own_words(service: Service)
 
 @pytest.mark.skipif(bool(words.missing()), reason=f"no {words.DATA}: the real conversations are not here")
 async def test_the_desks_automatic_comment_that_says_escalate_triggers_nothing(service: Service):
-    told = words.conversations()
-    assert sum(any("escalat" in (each.body or "") for each in spoken) for _, spoken in told) == 55
-    for first, spoken in told:
+    conversations = words.conversations()
+    assert sum(any("escalat" in (each.body or "") for each in spoken) for _, spoken in conversations) == 55
+    for first, spoken in conversations:
         await service.ticket(first.id, priority="p3", subject="(none)", description=first.body)
         for each in spoken:
             if each.author_role == "customer" or "escalat" in (each.body or ""):
-                answer = await said(service, first.id, each.body or "", author_role=each.author_role)
+                told = {"author_role": each.author_role, "sender": "customer@bank.example"}
+                answer = await said(service, first.id, each.body or "", **told)
                 assert (answer["situations"], answer["escalation"]) == ([], None), each.body
     assert await service.db.fetchval("SELECT count(*) FROM escalation") == 0
     assert await service.db.fetchval("SELECT count(*) FROM contact") > 200
