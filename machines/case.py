@@ -82,7 +82,7 @@ class SeededMint(Mint):
     def named(self, command: Command) -> Command:
         """Its id, and that of a contact, are minted too: history tells of both."""
         ask = command.ask
-        if isinstance(ask, Heard):
+        if isinstance(ask, Heard) and not ask.once:
             ask = replace(ask, id=self._uuid())
         return replace(command, id=self._uuid(), ask=ask)
 

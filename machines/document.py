@@ -125,6 +125,13 @@ class WordList(Struct, frozen=True, forbid_unknown_fields=True):
     near: int | None = None
 
 
+class Asking(Struct, frozen=True, forbid_unknown_fields=True):
+    """The words by which a reply's subject asks for an escalation, and what undoes them, put before with a dash."""
+
+    words: tuple[str, ...] = ("escalate",)
+    undone_by: tuple[str, ...] = ("de",)
+
+
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """The policy file as it is written."""
 
@@ -137,4 +144,6 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     sla: dict[Tier, dict[Priority, Target]]
     repeats: Repeats
     words: tuple[WordList, ...] = ()
+    # Policies that were published before they named these words are as immutable as others: hence the defaults.
+    asking: Asking = Asking()
     live_since: Annotated[datetime, Meta(tz=True)] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from machines import asking
 from machines.case import roles_from
 from machines.flags import flag, flag_emergency
 from machines.matrix import Policy
@@ -215,14 +216,17 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
         return refused
     assert ticket is not None
     assert customer is not None
+    if known := facts.contacts.get(ask.id):
+        return Decision(escalation=facts.escalation, ticket=ticket, contact=known, stale=True)
     revision, at = ticket.revision + 1, ask.at or story.now
     facts.ticket = replace(ticket, revision=revision)
     said = {name: text for name, text in (("subject", ask.subject), ("body", ask.body)) if text}
     text = Said(facts.mint.uuid7(story.now), customer.id, facts.mint.salt(), said) if said else None
+    verified = ask.sender.strip().casefold() in customer.contacts
+    word = asking.word_in(ask.subject, story.policy) if ask.channel == "reply" else None
+    said_it = verified and word is not None and not word.look_alike
     requests = (
-        ask.author_role == "customer"
-        and ask.request is not False
-        and ask.channel in ("call", "account_manager", "emergency")
+        ask.author_role == "customer" and ask.request is not False and (ask.channel in asking.IN_ITSELF or said_it)
     )
     contact = Contact(
         id=ask.id,
@@ -234,9 +238,10 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
         channel=ask.channel,
         sender=ask.sender,
         author_role=ask.author_role,
-        verified=ask.sender.strip().casefold() in customer.contacts,
+        verified=verified,
         request=requests,
         said=text.id if text else None,
+        word=word,
     )
     lacks: tuple[Failure, ...] = ()
     if not _too_old(story.policy, at):
@@ -250,11 +255,14 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
 
 def _speaks(story: Story, ask: Heard, actor: Actor, contact: Contact) -> tuple[Failure, ...]:
     """What a contact begins: by its words, and by the request that its channel is; why the tier lacks that channel."""
-    detail, refused = {"contact": contact.id}, None
+    detail: dict[str, Any] = {"contact": contact.id}
+    refused = None
     if contact.request and ask.channel == "emergency":
         refused = flag_emergency(story, actor, ask.found, contact.at, detail)
     flag(story, actor, ask.found, contact.at, detail)
     if contact.request and ask.channel != "emergency":
         key = f"customer_request@{contact.id}"
+        if contact.word is not None:
+            detail |= {"word": contact.word.word, "place": contact.word.place}
         refused = begin(story, actor, Asked("customer_request", contact.at, key, channel=ask.channel, detail=detail))
     return refused.failed if refused else ()

@@ -58,6 +58,7 @@ def findings(document: Document) -> list[str]:
         *_repage(document),
         *_repeats(document),
         *_words(document),
+        *_asking(document),
     ]
 
 
@@ -178,3 +179,12 @@ def _list(each: WordList) -> Iterator[str]:
                 yield f"has {form!r} in two of its words"
     if not all(each.words) or any(len(form.strip()) < 2 for form in (*seen, *each.unless)):
         yield "has a word without forms, or a form of fewer than two characters"
+
+
+def _asking(document: Document) -> Iterator[str]:
+    if not document.asking.words:
+        yield "asking.words is empty: no reply could ask for an escalation"
+    for name in ("words", "undone_by"):
+        for word in getattr(document.asking, name):
+            if not (word.isascii() and word.isalpha() and word.islower()):
+                yield f"asking.{name} must be words of small Latin letters, not {word!r}"

@@ -129,8 +129,22 @@ class Ticket(Struct, frozen=True):
         return self.solved and (self.merged_into is None or self.solved_since is not None)
 
 
+class Word(Struct, frozen=True):
+    """A word that asks for an escalation, found at this place (in characters) of a subject.
+
+    `look_alike`: other letters that only pass for it. It asks for nothing, and is shown to a person.
+    """
+
+    word: str
+    place: int
+    look_alike: bool = False
+
+
 class Contact(Struct, frozen=True):
-    """Something that was said on a ticket. `verified`: the sender is one of the customer's contacts."""
+    """Something that was said on a ticket. `verified`: the sender is one of the customer's contacts.
+
+    `word`: what in a reply's subject asks for an escalation, or looks as if it did.
+    """
 
     id: str
     ticket_id: str
@@ -144,6 +158,7 @@ class Contact(Struct, frozen=True):
     verified: bool = False
     request: bool = False
     said: str | None = None
+    word: Word | None = None
 
 
 class Reported(Struct, frozen=True):
@@ -353,7 +368,10 @@ class Report(Struct, frozen=True):
 
 
 class Heard(Struct, frozen=True):
-    """A contact on a ticket. `request` overrides whether it asks for an escalation; `found` are its flagged words."""
+    """A contact on a ticket. `request: false`: what would ask for an escalation by its channel does not.
+
+    `once`: its id follows from what was sent, so that the same sent again is no other contact. `found` are its flagged words.
+    """
 
     id: str
     ticket_id: str
@@ -366,6 +384,7 @@ class Heard(Struct, frozen=True):
     request: bool | None = None
     found: tuple[Found, ...] = ()
     gist: Gist = Gist()
+    once: bool = False
 
 
 class Request(Struct, frozen=True):
@@ -415,7 +434,7 @@ class FieldProblem(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """What a door hands to the engine. `id` finds the command again in history, events or denials.
+    """What a door hands to the engine.
 
     `problems` are the fields that the door found wrong: they are told in their turn (404 and 412 come first).
     """
@@ -424,6 +443,11 @@ class Command(Struct, frozen=True):
     ask: Ask
     request_id: str
     problems: tuple[FieldProblem, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which it is found again: its own id in history, events and denials, a contact's among contacts."""
+        return (self.id, self.ask.id) if isinstance(self.ask, Heard) else (self.id,)
 
 
 # Decided ----------------------------------------------------------------------------------------------------------
@@ -506,6 +530,7 @@ class Decision(Struct, frozen=True):
     `timers` maps kinds to their new instant, or None where they are cleared. `situations` are those that this
     command began (also when the policy's cell is empty). `refused` are a contact's channels that its tier lacks:
     the report counts all the same. `reported` may repeat others; `counted` are those that a repetition was made of.
+    `stale`: what was told is older than what is known, or known already.
     """
 
     entries: tuple[Entry, ...] = ()

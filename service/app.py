@@ -16,6 +16,7 @@ from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
 from service.housekeeping import keep_house
+from service.inbound.post import POST, Post
 from service.metrics import METRICS, Metrics
 from service.routes import all_routes
 from service.routes.clock import CLOCK
@@ -55,7 +56,8 @@ def build(settings: Settings, url: str) -> web.Application:
             last=clock.last if virtual else None,
             turns=turns,
         )
-        app[HOUSE] = House(engine, reads, policies, settings)
+        house = app[HOUSE] = House(engine, reads, policies, settings)
+        app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads), name="housekeeping")]
         if settings.timers and not virtual:

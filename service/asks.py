@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.values import Duty, Fire, Rearm, Report, Request, Transition
+from machines.values import Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.world import ticket_of
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
         want.roster = True
         if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind == "p1"):
             p1s.add(ticket_id)
+        if isinstance(ask, Heard) and ask.once:
+            contacts.add(ask.id)
         if isinstance(ask, Report):
             made.add(ticket_id)
             customers.add(ask.ticket.customer_id or "")

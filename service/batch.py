@@ -176,8 +176,9 @@ class Batch:
         result, sealed = self.rows.decided(command, actor, result)
         world.absorb(result)
         after = self._at_once(command, result)
-        for failure in result.refused:
-            refusal = Refusal(403, "not_permitted", failure.message, (failure,), escalation=result.escalation)
+        if result.refused:
+            message = " ".join(failure.message for failure in result.refused)
+            refusal = Refusal(403, "not_permitted", message, result.refused, escalation=result.escalation)
             self.rows.denied(command, actor, refusal, ticket_of(command), "open")
         return Settled(result, after, sealed, world.texts)
 

@@ -31,13 +31,19 @@ async def body(request: web.Request) -> Any:
     Raises 400; 408 where it comes too slowly, 413 where it is larger than the service takes, packed or unpacked,
     415 where it is packed in a way that the service doesn't unpack.
     """
-    raw = await _read(request)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raw = _unpacked(raw, encoding, request.client_max_size)
+    raw = await raw_body(request)
     if not raw:
         unreadable("The body is empty: send JSON.")
     return parse(raw)
+
+
+async def raw_body(request: web.Request, limit: int | None = None) -> bytes:
+    """The request's body, unpacked. Raises like `body`, whose limit another may replace, in bytes."""
+    if limit is not None:
+        request = request.clone(client_max_size=limit)
+    raw = await _read(request)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    return raw if encoding == "identity" else _unpacked(raw, encoding, request.client_max_size)
 
 
 async def _read(request: web.Request) -> bytes:

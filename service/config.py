@@ -66,6 +66,8 @@ class Settings:
 
     # Bytes of a request's body, unpacked; above it 413.
     max_body: Count = 1024 * 1024
+    # Bytes of a mail, with its attachments; above it 413, and 552 over SMTP.
+    max_mail: Count = 10 * 1024 * 1024
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.

@@ -253,7 +253,7 @@ class _Hand:
         """Sentence 6: whether a batch whose COMMIT was not answered is there. Under its locks, absent means no."""
         if batch.rows.empty:
             return True
-        ids = [job.command.id for job, _ in batch.replies]
+        ids = [name for job, _ in batch.replies for name in job.command.names]
         versions: tuple[list[str], list[int]] = ([m[0] for m in batch.rows.marks], [m[1] for m in batch.rows.marks])
         try:
             conn = await self._connection()

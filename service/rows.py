@@ -102,7 +102,7 @@ class Rows:
                     "facts": told,
                 }
             )
-        if decision.contact is not None:
+        if decision.contact is not None and not decision.stale:
             self._contacts.append({**msgspec.structs.asdict(decision.contact), "by": by})
         if decision.reported is not None:
             self._reports.append(decision.reported)

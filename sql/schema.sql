@@ -156,8 +156,29 @@ CREATE TABLE contact (
     request     boolean NOT NULL,
     said        uuid,
     by          text NOT NULL,
+    word        json,
     CONSTRAINT a_revision_is_one_contact UNIQUE (ticket_id, revision)
 );
+CREATE INDEX ON contact (received_at, id) WHERE word ->> 'look_alike' = 'true';
+COMMENT ON COLUMN contact.word IS 'What in a reply''s subject asks for an escalation, or only looks like it, and where it stands.';
+
+CREATE TABLE kept_mail (
+    id          uuid PRIMARY KEY,
+    received_at timestamptz NOT NULL DEFAULT service_now(),
+    why         text NOT NULL CONSTRAINT reason_is_known CHECK (why IN ('no_ticket', 'stranger')),
+    ticket_id   text,
+    message_id  text,
+    sender      text,
+    subject     text NOT NULL,
+    body        text NOT NULL,
+    automatic   text CONSTRAINT automatic_is_known CHECK (automatic IN ('bounce', 'auto_reply')),
+    by          text NOT NULL,
+    CONSTRAINT a_stranger_wrote_on_a_ticket CHECK (why <> 'stranger' OR ticket_id IS NOT NULL)
+);
+CREATE INDEX ON kept_mail (received_at, id);
+CREATE INDEX ON kept_mail (ticket_id, received_at) WHERE ticket_id IS NOT NULL;
+COMMENT ON TABLE kept_mail IS 'Mail that names no ticket of ours, or comes from nobody whom its customer has named: for a person to look at.
+Its id follows from the message, so that the same one delivered again is kept once.';
 
 CREATE TABLE reported (
     id          uuid PRIMARY KEY,
@@ -437,7 +458,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO escalation_service;
 GRANT USAGE ON SEQUENCE history_seq TO escalation_service;
 REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
-GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
+GRANT INSERT ON history, denial, said, ticket_event, contact, kept_mail, outbox, policy TO escalation_service;
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;

@@ -89,3 +89,11 @@ PERSON = {
     "slack": "U024BE7LH",
     "on_duty": [{"from": "2026-01-05T08:00:00Z", "until": "2026-01-05T16:00:00Z"}],
 }
+MAIL = (
+    "From: Olga Ops <ops@acme.example>\r\n"
+    "To: support@help.example\r\n"
+    "Subject: Re: [#T-1] Card payments fail at checkout: ESCALATE\r\n"
+    "Message-ID: <4711@acme.example>\r\n"
+    "\r\n"
+    "We can't wait any longer.\r\n"
+)

@@ -22,6 +22,7 @@ from machines.values import (
     Situation,
     Status,
     Ticket,
+    Word,
 )
 from service import answers
 from service.batch import Settled
@@ -136,7 +137,8 @@ class ContactReport(Struct, frozen=True):
 
 
 class ContactAnswer(Struct, frozen=True):
-    """Something that was said. `subject` and `body` are absent where nothing was said, or it was erased."""
+    """Something that was said. `word` is what in its subject asks for an escalation, or only looks as if it did;
+    `subject` and `body` are absent where nothing was said, or it was erased."""
 
     id: str
     ticket_id: str
@@ -149,6 +151,7 @@ class ContactAnswer(Struct, frozen=True):
     verified: bool
     request: bool
     by: str
+    word: Word | None
     subject: str | msgspec.UnsetType = msgspec.UNSET
     body: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -176,7 +179,8 @@ def _told(settled: Settled) -> TicketReport:
     return TicketReport(_ticket(decision.ticket), _begun(decision.situations), told)
 
 
-def _heard(settled: Settled) -> ContactReport:
+def heard(settled: Settled) -> ContactReport:
+    """What a contact did."""
     decision, told = settled.result, _told(settled)
     assert isinstance(decision, Decision)
     assert decision.contact is not None
@@ -201,15 +205,16 @@ async def report(request: web.Request) -> web.StreamResponse:
 
 
 async def contact(request: web.Request) -> web.StreamResponse:
-    """A customer's contact by call, account manager or emergency is a request to escalate, unless it says
-    `request: false`. Where the tier lacks that channel, `refused` says so, and the report counts all the same."""
+    """A customer's contact by call, account manager or emergency is a request to escalate, and so is a reply by one of
+    their verified contacts with ESCALATE in its subject, unless it says `request: false`. Where the tier lacks that
+    channel, `refused` says so, and the report counts all the same."""
     value = await body(request)
     presented = token(request)
     ticket_id = path_id(request)
     facts, problems = fit(value, ContactFacts)
     told = msgspec.structs.asdict(facts) if facts else _NOTHING
     ask = Heard(fresh_id(), ticket_id, **told)
-    return await submit(request, job_of(request, presented, ask, render(_heard), value, problems=problems))
+    return await submit(request, job_of(request, presented, ask, render(heard), value, problems=problems))
 
 
 _NOTHING: dict[str, Any] = {"at": None, "channel": "portal", "sender": "", "author_role": "system"}

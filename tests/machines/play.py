@@ -197,8 +197,9 @@ class Play:
 
     def contact(self, channel: Any, who: str | Actor = "desk", **more: Any) -> Decision:
         """Something that the customer said."""
-        told = {"at": None, "sender": "kim@acme.example", "author_role": "customer", **more}
-        return self.did(who, Heard(f"k{len(self.contacts)}", "T-1", channel=channel, **told))
+        said_by = {"at": None, "sender": "kim@acme.example", "author_role": "customer"}
+        told = {"id": f"k{len(self.contacts)}", **said_by, **more}
+        return self.did(who, Heard(ticket_id="T-1", channel=channel, **told))
 
     def request(
         self, situation: str, who: str | Actor = "desk", brief: BriefText | None = None, level: int | None = None

@@ -33,6 +33,7 @@ INSERT INTO timer VALUES ('T-1', 'engage', now());
 INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
     planned_at)
     VALUES ('01a20c09-0301-76f9-8658-b3ebd38e7940', 1, 0, 'T-1', 'acme', 'customer', 'acme', 't', '{}', now());
+INSERT INTO kept_mail (id, why, subject, body, by) VALUES (gen_random_uuid(), 'no_ticket', 'Help', 'Down', 'desk');
 INSERT INTO denial (id, at, status, trigger, actor, failed, request_id)
     VALUES (gen_random_uuid(), now(), 403, 'act', 'ann', '[]', 'r');
 """
@@ -77,6 +78,9 @@ REFUSED = {
     ],
     "channel_is_known": ["UPDATE contact SET channel = 'fax'"],
     "author_is_known": ["UPDATE contact SET author_role = 'bot'"],
+    "reason_is_known": ["UPDATE kept_mail SET why = 'spam'"],
+    "automatic_is_known": ["UPDATE kept_mail SET automatic = 'robot'"],
+    "a_stranger_wrote_on_a_ticket": ["UPDATE kept_mail SET why = 'stranger'"],
     "a_revision_is_one_contact": [again("contact", id="gen_random_uuid()")],
     "a_move_is_listed_once": [
         "INSERT INTO allowed_move (trigger, source, dest) VALUES ('open', NULL, 'open')",

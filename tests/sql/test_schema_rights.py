@@ -9,7 +9,7 @@ import pytest
 
 from service import database
 
-APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy"}
+APPENDS = {"history", "denial", "said", "ticket_event", "contact", "kept_mail", "policy"}
 CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported"}
 REMOVES = {"ticket", "timer", "answered", "holding"}
 
