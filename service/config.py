@@ -68,6 +68,11 @@ class Settings:
     max_body: Count = 1024 * 1024
     # Bytes of a mail, with its attachments; above it 413, and 552 over SMTP.
     max_mail: Count = 10 * 1024 * 1024
+    # Where a mail server may hand mail in, `host:port`; unset means nowhere. It goes with mail_key.
+    mail_listen: Annotated[str, msgspec.Meta(pattern=r"^[^\s]+:\d{1,5}$")] | None = None
+    mail_protocol: Literal["smtp", "lmtp"] = "smtp"
+    # The API key of the service as which it is taken.
+    mail_key: Annotated[str, msgspec.Meta(pattern="^esk_[0-9a-f]{16}_.+$")] | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
@@ -110,12 +115,15 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         try:
             values[name] = _convert(value, kinds[name])
         except msgspec.ValidationError as error:
-            findings.append(f"{origin}={value}: {error}")
+            told = "" if name == "mail_key" else f"={value}"
+            findings.append(f"{origin}{told}: {error}")
     for name in ("database_url", "migrate_url"):
         url = values.get(name)
         if url and not url.startswith(("postgres://", "postgresql://")):
             # The value stays unsaid: it may hold a password.
             findings.append(f"{given[name][1]}: not a URL like postgres://user:password@host/name")
+    if "mail_listen" in values and "mail_key" not in values:
+        findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
     if findings:
         raise SettingsError("\n".join(findings))
     return Settings(**values)

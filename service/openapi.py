@@ -131,7 +131,7 @@ def _body(route: Route, schema_of: dict[Any, Json]) -> Json:
     else:
         schema = schema_of[route.body]
         examples = {"example": {"value": route.example}}
-    return {"required": True, "content": {route.accepts: {"schema": schema, "examples": examples}}}
+    return {"required": True, "content": {kind: {"schema": schema, "examples": examples} for kind in route.accepts}}
 
 
 # Operations -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def handle(route: Route) -> Handler:
 
 async def _refuse_query(request: web.Request, route: Route) -> None:
     """Whoever asks for a dry run where there is none must not get a real one: raises 422, after 400."""
-    if route.body is not None and route.accepts == "application/json":
+    if route.body is not None and "application/json" in route.accepts:
         await body(request)
     query(request, NoQuery)
 

@@ -83,6 +83,7 @@ CREATE TABLE customer (
     account_manager text,
     contacts        text[] NOT NULL DEFAULT '{}'
 );
+CREATE INDEX ON customer USING gin (contacts);
 COMMENT ON COLUMN customer.contacts IS 'Verified addresses, casefolded.';
 
 -- What was reported -------------------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Ways in: what mail systems, help desks and Slack send, as what a ticket or a contact needs. Nothing is decided here."""
+"""Ways in: what mail systems and help desks send, as what a ticket or a contact needs. Nothing is decided here."""

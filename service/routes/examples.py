@@ -97,3 +97,25 @@ MAIL = (
     "\r\n"
     "We can't wait any longer.\r\n"
 )
+ZENDESK = {
+    "type": "zen:event-type:ticket.priority_changed",
+    "account_id": 12514403,
+    "id": "2b24ef10-19d4-4740-93cf-8f98ec4776c0",
+    "time": "2026-01-05T09:05:00Z",
+    "zendesk_event_version": "2022-11-06",
+    "subject": "zen:ticket:35436",
+    "detail": {
+        "id": "35436",
+        "subject": "Card payments fail at checkout",
+        "description": "Since this morning every third payment times out.",
+        "priority": "HIGH",
+        "status": "OPEN",
+        "created_at": "2026-01-05T09:00:00Z",
+        "updated_at": "2026-01-05T09:05:00Z",
+        "organization_id": "acme",
+        "requester_id": "20978392",
+        "assignee_id": "235323",
+        "tags": ["checkout"],
+    },
+    "event": {"current": "HIGH", "previous": "NORMAL"},
+}

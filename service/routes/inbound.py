@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from service.body import raw_body, unreadable
-from service.door import IDEMPOTENCY_KEY, Id, Route, idempotency_key, query, token
+from machines.values import FieldProblem, Report
+from service.body import body, raw_body
+from service.door import IDEMPOTENCY_KEY, Id, Route, fit, idempotency_key, nowhere, path_id, query, token, wrong
+from service.inbound.adapters import ADAPTERS
+from service.inbound.adapters.told import Told
 from service.inbound.post import POST, Kept
 from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
 from service.routes.denials import EPOCH, MICROSECOND, Micros
-from service.routes.examples import MAIL
-from service.routes.tickets import ContactReport, heard
-from service.submit import HOUSE, REQUEST_ID, name, render, respond
+from service.routes.examples import MAIL, ZENDESK
+from service.routes.tickets import ContactReport, TicketFacts, TicketReport, heard, reported, ticket_of
+from service.submit import HOUSE, REQUEST_ID, job_of, name, render, respond, submit
 
-RawMail = Annotated[str, Meta(min_length=1, description="A message as it came (RFC 5322, MIME), byte for byte.")]
+RawMail = Annotated[str, Meta(description="A message as it came (RFC 5322, MIME), byte for byte.")]
 
 
 class Filters(Paged, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +50,12 @@ class KeptAnswer(Struct, frozen=True):
     by: str
 
 
+class Ignored(Struct, frozen=True):
+    """A payload that changed nothing, and why."""
+
+    ignored: str
+
+
 _decode = msgspec.json.Decoder(KeptAnswer).decode
 
 
@@ -57,13 +66,46 @@ async def mail(request: web.Request) -> web.StreamResponse:
     Message-ID, is the same contact."""
     presented = token(request)
     raw = await raw_body(request, request.app[HOUSE].settings.max_mail)
-    if not raw.strip():
-        unreadable("The body is empty: send the message as it came.")
     name(request, hashlib.sha256(raw).hexdigest())
     told = await request.app[POST].deliver(
         raw, presented, render(heard), request_id=request[REQUEST_ID], idempotency_key=idempotency_key(request)
     )
     return answered(told, 202) if isinstance(told, Kept) else respond(told)
+
+
+async def adapted(request: web.Request) -> web.StreamResponse:
+    """Takes a help desk's own payload (`zammad`, `zendesk`, `freshdesk`, `pagerduty`, `jira`, `opsgenie`) as the facts
+    of a ticket. What it does not tell stays as it is known; its customer is one of ours by the id that the help desk
+    has for it, or by the requester's address. What is about no ticket changes nothing: 202."""
+    value = await body(request)
+    presented = token(request)
+    adapter = ADAPTERS.get(path_id(request, "adapter"))
+    if adapter is None:
+        raise nowhere(f"There is no such adapter; there are {', '.join(ADAPTERS)}.")
+    try:
+        told = adapter(value)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError, IndexError) as error:
+        why = f"is not what this help desk sends: {type(error).__name__} {error}"[:200]
+        raise wrong(FieldProblem("", why)) from None
+    async with reading(request) as (conn, known):
+        admit(known, ("service",), "Only services report for a help desk.")
+        if told is None:
+            return answered(Ignored("It is about no ticket."), 202)
+        query_ = (told.id[:200], list(told.customers), (told.requester or "").strip().casefold())
+        row = await conn.fetchrow(sql.query("adapter.known"), *query_)
+    facts, problems = fit(_whole(told, row), TicketFacts)
+    ticket = ticket_of(told.id, facts)
+    return await submit(request, job_of(request, presented, Report(ticket), reported, value, problems=problems))
+
+
+def _whole(told: Told, row: Any) -> dict[str, Any]:
+    """All facts: what is known, and over it what was told just now."""
+    known = msgspec.json.decode(row["ticket"]) if row["ticket"] else {}
+    before = {name: known[name] for name in TicketFacts.__struct_fields__ if known.get(name) is not None}
+    before.pop("updated_at", None)
+    first = {"opened_at": told.facts.get("updated_at") or row["now"].isoformat(), "priority": "p3", "status": "new"}
+    whose = row["customer_id"] or before.get("customer_id") or next(iter(told.customers), told.requester or "unknown")
+    return {**first, "subject": told.id, **before, **told.facts, "customer_id": whose}
 
 
 async def kept(request: web.Request) -> web.StreamResponse:
@@ -95,7 +137,18 @@ ROUTES = (
         headers=(IDEMPOTENCY_KEY,),
         refuses=(403,),
         example=MAIL,
-        accepts="message/rfc822",
+        accepts=("message/rfc822", "text/plain"),
+    ),
+    Route(
+        "POST",
+        "/v1/inbound/{adapter}",
+        adapted,
+        "Take a help desk's payload in",
+        {200: TicketReport, 202: Ignored},
+        body=dict[str, Any],
+        headers=(IDEMPOTENCY_KEY,),
+        refuses=(403, 409),
+        example=ZENDESK,
     ),
     Route(
         "GET",

@@ -188,20 +188,27 @@ def heard(settled: Settled) -> ContactReport:
     return ContactReport(told.ticket, told.situations, told.escalation, contact, list(decision.refused))
 
 
+reported = render(_told, 200)
+
+
 async def report(request: web.Request) -> web.StreamResponse:
     """Replaces all facts. Facts that are older than the newest known are kept, and change nothing. The answer lists
     the situations that these facts began; what the matrix does about them has happened when it is answered."""
     value = await body(request)
     presented = token(request)
-    ticket = Ticket(path_id(request))
+    which = path_id(request)
     facts, problems = fit(value, TicketFacts)
-    if facts is not None:
-        told = msgspec.structs.asdict(facts)
-        sla = {k: v for k, v in msgspec.structs.asdict(facts.sla).items() if v} if facts.sla else None
-        ticket = Ticket(ticket.id, **{**told, "sla": sla, "tags": facts.tags or ()})
-    return await submit(
-        request, job_of(request, presented, Report(ticket), render(_told, 200), value, problems=problems)
-    )
+    ask = Report(ticket_of(which, facts))
+    return await submit(request, job_of(request, presented, ask, reported, value, problems=problems))
+
+
+def ticket_of(which: str, facts: TicketFacts | None) -> Ticket:
+    """The ticket of that id with these facts; without, where they are wrong and so will be refused."""
+    if facts is None:
+        return Ticket(which)
+    told = msgspec.structs.asdict(facts)
+    sla = {k: v for k, v in msgspec.structs.asdict(facts.sla).items() if v} if facts.sla else None
+    return Ticket(which, **{**told, "sla": sla, "tags": facts.tags or ()})
 
 
 async def contact(request: web.Request) -> web.StreamResponse:

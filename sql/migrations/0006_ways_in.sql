@@ -4,6 +4,8 @@ ALTER TABLE contact ADD COLUMN word json;
 COMMENT ON COLUMN contact.word IS 'What in a reply''s subject asks for an escalation, or only looks like it, and where it stands.';
 CREATE INDEX ON contact (received_at, id) WHERE word ->> 'look_alike' = 'true';
 
+CREATE INDEX ON customer USING gin (contacts);
+
 CREATE TABLE kept_mail (
     id          uuid PRIMARY KEY,
     received_at timestamptz NOT NULL DEFAULT service_now(),

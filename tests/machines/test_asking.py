@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -144,7 +145,7 @@ def test_a_reply_with_the_word_in_its_subject_is_a_request_in_every_tier(tier: s
     ],
     ids=["a stranger", "an auto-reply", "the desk", "request: false", "de-", "look-alike", "in the text", "no subject"],
 )
-def test_a_reply_is_none_from_a_stranger_from_a_machine_or_without_the_word(more: dict[str, object]):
+def test_a_reply_is_none_from_a_stranger_from_a_machine_or_without_the_word(more: dict[str, Any]):
     play = Play()
     play.report()
     got = play.contact("reply", **{"sender": KIM, "subject": "Re: ESCALATE", **more})

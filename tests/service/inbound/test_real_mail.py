@@ -27,8 +27,7 @@ AUTOMATIC = {
 NOBODY = {
     "sample_output_multipart": "no head at all",
     "bad_encoded_subject.eml": "no From",
-    "mix_caps_content_type.eml": "no From",
-    "raw_email_incorrect_header.eml": "the head ends before From",
+    "raw_email_incorrect_header.eml": "the head ends before From and Subject",
     "example13.eml": "obsolete syntax: `From  :`",
 }
 
@@ -39,7 +38,8 @@ def senders(path: Path) -> list[str]:
     values = [str(value) for name, value in message.raw_items() if name.lower() == "from"]
     raw = [value.encode("ascii", "surrogateescape").decode("utf-8", "replace") for value in values]
     found = [address for _, address in email.utils.getaddresses(raw[:1]) if address.count("@") == 1]
-    return found[:1] or [word for word in " ".join(raw).split() if "@" in word][:1]
+    words = (found or raw or [""])[0].split()
+    return [word for word in words if "@" in word][:1]
 
 
 async def everybody_is_known(service: Service) -> None:
@@ -58,8 +58,7 @@ async def test_none_crashes_and_none_escalates_as_it_is(service: Service) -> Non
         assert told["why"] == "no_ticket", path.name
         (await send(service, spliced(raw, "[T-1]", "plain"))).ok(202 if path.name in NOBODY else 201)
     assert (await service.call("ann", "GET", "/v1/escalations")).ok()["items"] == []
-    kept = await waiting(service, "?limit=500&why=no_ticket")
-    assert len(kept) >= len({path.read_bytes() for path in MESSAGES}) - 20, "some are the same message twice"
+    assert len(await waiting(service, "?limit=500&why=no_ticket")) > 80, "some are one message in several forms"
 
 
 @pytest.mark.parametrize("how", ["plain", "base64", "quoted-printable"])
@@ -84,5 +83,6 @@ async def test_none_escalates_from_a_sender_whom_the_customer_has_not_named(serv
     await service.ticket("T-1")
     for path in MESSAGES:
         (await send(service, spliced(path.read_bytes(), "ESCALATE [T-1]", "plain"))).ok(202)
-    assert {kept["why"] for kept in await waiting(service, "?limit=500")} == {"stranger"}
+    kept = await waiting(service, "?limit=500")
+    assert [each["subject"] for each in kept if each["why"] != "stranger"] == [""], "whose head ends before its subject"
     assert (await service.call("ann", "GET", "/v1/escalations")).ok()["items"] == []

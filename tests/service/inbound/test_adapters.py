@@ -1,0 +1,162 @@
+"""Help desks' own payloads, as they document or send them, become the facts of a ticket. A sentence, a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.inbound.adapters import ADAPTERS
+from service.inbound.adapters.told import instant, priority
+from service.routes.examples import ZENDESK
+from tests.service.conftest import Answer, Service
+
+WEBHOOKS = Path(__file__).parents[4] / "shared" / "data" / "webhooks"
+real = pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the real payloads are not here: ../shared/data/webhooks")
+JIRA = {
+    "webhookEvent": "jira:issue_updated",
+    "issue": {
+        "key": "HELP-7",
+        "fields": {
+            "summary": "Checkout is down",
+            "priority": {"name": "Highest"},
+            "status": {"name": "Waiting for customer", "statusCategory": {"key": "indeterminate"}},
+            "created": "2026-01-05T19:58:12.797+1100",
+            "updated": "2026-01-05T20:58:12.797+1100",
+            "assignee": None,
+            "reporter": {"emailAddress": "boss@acme.example"},
+            "project": {"key": "HELP", "name": "Help"},
+        },
+    },
+}
+OPSGENIE = {
+    "action": "Create",
+    "alert": {
+        "alertId": "7ba97e3a",
+        "message": "Checkout latency",
+        "priority": "P2",
+        "createdAt": 1767603600000,
+        "details": {"customer": "acme"},
+    },
+}
+
+
+def payload(name: str) -> Any:
+    """A real one."""
+    return json.loads((WEBHOOKS / name).read_text("utf-8"))
+
+
+async def tell(service: Service, adapter: str, body: Any, who: str = "desk") -> Answer:
+    """Hand a payload in."""
+    return await service.call(who, "POST", f"/v1/inbound/{adapter}", body)
+
+
+async def customer(service: Service, which: str, *contacts: str) -> None:
+    """There is one of that id."""
+    body = {"name": which, "tier": "enterprise", "contacts": contacts}
+    (await service.call("root", "PUT", f"/v1/customers/{which}", body)).ok()
+
+
+@real
+async def test_zammad(service: Service) -> None:
+    await customer(service, "3")
+    told = (await tell(service, "zammad", payload("zammad/payload_0.json"))).ok()["ticket"]
+    assert (told["id"], told["customer_id"], told["priority"], told["status"]) == ("10081", "3", "p2", "open")
+    assert (told["subject"], told["assignee"]) == ("Webhook-Test", "emma@chrispresso.com")
+    assert (told["opened_at"], told["updated_at"]) == ("2020-11-13T14:34:35.282000Z", "2020-11-13T14:34:35.333000Z")
+
+
+async def test_zendesk_and_its_urgent_is_a_p0(service: Service) -> None:
+    told = (await tell(service, "zendesk", ZENDESK)).ok()["ticket"]
+    assert (told["id"], told["customer_id"], told["priority"], told["status"]) == ("35436", "acme", "p1", "open")
+    urgent = ZENDESK | {"detail": {**ZENDESK["detail"], "priority": "URGENT", "updated_at": "2026-01-05T09:06:00Z"}}  # type: ignore[dict-item]
+    told = (await tell(service, "zendesk", urgent)).ok()
+    assert [s["situation"] for s in told["situations"]] == ["p0_outage"]
+    assert told["escalation"]["level"] == 3
+
+
+async def test_what_is_about_no_ticket_changes_nothing(service: Service) -> None:
+    assert (await tell(service, "zendesk", ZENDESK | {"type": "zen:event-type:user.created"})).ok(202)["ignored"]
+
+
+@real
+async def test_freshdesk_whose_trigger_is_not_json_and_which_tells_no_instants(service: Service) -> None:
+    await customer(service, "bobs", "requester-bob@example.com")
+    told = (await tell(service, "freshdesk", payload("freshdesk_ticket_created.json"))).ok()["ticket"]
+    assert (told["id"], told["customer_id"], told["priority"], told["status"]) == ("11", "bobs", "p1", "pending")
+    assert told["description"] == "Test ticket description ☃."
+    later = (await tell(service, "freshdesk", payload("freshdesk_priority_changed.json"))).ok()["ticket"]
+    assert (later["priority"], later["status"], later["opened_at"]) == ("p3", "solved", told["opened_at"])
+
+
+@real
+async def test_pagerduty(service: Service) -> None:
+    await customer(service, "PLVTM9H")
+    told = (await tell(service, "pagerduty", payload("pagerduty_escalate_v3.json"))).ok()
+    assert (told["ticket"]["id"], told["ticket"]["priority"], told["ticket"]["status"]) == (
+        "Q3B15VLMF3ASBD",
+        "p0",
+        "new",
+    )
+    assert told["ticket"]["assignee"] == "PXRUEF2"
+    assert told["escalation"]["level"] == 3
+
+
+@real
+async def test_no_real_payload_of_pagerduty_is_an_error_of_ours(service: Service) -> None:
+    for file in sorted((WEBHOOKS / "pagerduty").iterdir()):
+        assert (await tell(service, "pagerduty", payload(f"pagerduty/{file.name}"))).status in (200, 202, 400, 422)
+
+
+async def test_jira_service_management(service: Service) -> None:
+    told = (await tell(service, "jira", JIRA)).ok()["ticket"]
+    assert (told["id"], told["customer_id"], told["priority"], told["status"]) == ("HELP-7", "acme", "p0", "pending")
+    assert told["opened_at"] == "2026-01-05T08:58:12.797000Z"
+
+
+async def test_opsgenie_tells_of_actions_and_what_it_leaves_out_stays(service: Service) -> None:
+    told = (await tell(service, "opsgenie", OPSGENIE)).ok()["ticket"]
+    assert (told["id"], told["customer_id"], told["priority"], told["status"]) == ("7ba97e3a", "acme", "p1", "new")
+    assert told["opened_at"] == "2026-01-05T09:00:00Z"
+    closed = {"action": "Close", "alert": {"alertId": "7ba97e3a"}}
+    later = (await tell(service, "opsgenie", closed)).ok()["ticket"]
+    assert (later["status"], later["priority"], later["subject"]) == ("solved", "p1", "Checkout latency")
+
+
+async def test_a_customer_whom_we_do_not_know_is_named_in_the_refusal(service: Service) -> None:
+    unknown = ZENDESK | {"detail": {**ZENDESK["detail"], "organization_id": "77"}}  # type: ignore[dict-item]
+    answer = await tell(service, "zendesk", unknown)
+    assert answer.fields() == {"customer_id"}
+    assert "PUT /v1/customers/77" in answer.body["detail"]
+
+
+NONSENSE: list[Any] = [
+    {},
+    {"ticket": 1},
+    {"ticket": []},
+    {"type": 1, "detail": None},
+    {"event": {"data": 3}},
+    {"alert": []},
+    [],
+    1,
+    None,
+]
+
+
+async def test_what_it_does_not_send_is_refused(service: Service) -> None:
+    for adapter in ADAPTERS:
+        for body in NONSENSE:
+            assert (await tell(service, adapter, body)).status in (202, 422), (adapter, body)
+
+
+async def test_only_services_report_and_only_through_adapters_that_there_are(service: Service) -> None:
+    (await tell(service, "zendesk", ZENDESK, "ann")).problem(403, "not_permitted")
+    (await tell(service, "remedy", {})).problem(404, "not_found")
+
+
+def test_a_help_desks_highest_priority_is_p0() -> None:
+    words = ("Urgent", "1 low", "2 normal", "3 high", "P1", "P5", "Blocker", None, "strange")
+    assert [priority(word) for word in words] == ["p0", "p3", "p2", "p1", "p0", "p3", "p0", None, None]
+    assert instant("2026-01-05T19:58:12.797+1100") == "2026-01-05T19:58:12.797+11:00"
