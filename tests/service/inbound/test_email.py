@@ -175,6 +175,8 @@ BROKEN = [
     b"Subject: [T-1]" + b"[" * 100_000 + b"\r\n\r\nx",
     b"X: y\r\n" * 50_000 + b"\r\nx",
     b"Content-Type: text/html\r\n\r\n" + b"<!--<a href='" * 20_000,
+    b"Content-Type: text/plain; " + b"a*0=b; " * 100_000 + b"\r\n\r\nx",
+    b"Content-Type: multipart/mixed;\r\n " + b"a*0=b;\r\n " * 100_000 + b"\r\n\r\nx",
 ]
 
 
