@@ -370,7 +370,8 @@ class Report(Struct, frozen=True):
 class Heard(Struct, frozen=True):
     """A contact on a ticket. `request: false`: what would ask for an escalation by its channel does not.
 
-    `once`: its id follows from what was sent, so that the same sent again is no other contact. `found` are its flagged words.
+    `once`: its id follows from what was sent, so that the same sent again is no other contact.
+    `found` are its flagged words.
     """
 
     id: str

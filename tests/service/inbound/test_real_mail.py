@@ -56,8 +56,11 @@ async def test_none_crashes_and_none_escalates_as_it_is(service: Service) -> Non
         raw = path.read_bytes()
         told = (await send(service, raw)).ok(202)
         assert told["why"] == "no_ticket", path.name
-        (await send(service, spliced(raw, "[T-1]", "plain"))).ok(202 if path.name in NOBODY else 201)
     assert (await service.call("ann", "GET", "/v1/escalations")).ok()["items"] == []
+    for path in MESSAGES:
+        raw = spliced(path.read_bytes(), "[T-1]", "plain")
+        told = (await send(service, raw)).ok(202 if path.name in NOBODY else 201)
+        assert "customer_request" not in {s["situation"] for s in told.get("situations", [])}, path.name
     assert len(await waiting(service, "?limit=500&why=no_ticket")) > 80, "some are one message in several forms"
 
 
@@ -73,7 +76,7 @@ async def test_each_escalates_when_it_says_so_in_its_subject(service: Service, h
         quiet = path.name in AUTOMATIC or path.name in NOBODY
         assert told.status == (202 if path.name in NOBODY else 201), path.name
         begun = [s["situation"] for s in told.body.get("situations", [])]
-        if begun != ([] if quiet else ["customer_request"]):
+        if begun.count("customer_request") != (0 if quiet else 1):
             wrong.append((path.name, begun))
     assert wrong == []
     assert len(MESSAGES) > 100
