@@ -30,6 +30,7 @@ from machines.values import (
     Reported,
     State,
     Ticket,
+    TimerKind,
 )
 
 BRIEF = tuple(f.name for f in fields(BriefText))
@@ -95,7 +96,8 @@ class Facts(Struct):
     """What is known when a command is decided, read under the ticket's lock.
 
     `roster` holds the active people, `contacts` those that a command or an escalation names as evidence,
-    `follows` is the newest closed escalation of the ticket, `p1_by` the instant for which its P1 timer is armed.
+    `follows` is the newest closed escalation of the ticket, `waiting` the instants for which timers
+    of its own facts are armed (read where a command asks for them).
     """
 
     actor: Actor
@@ -106,7 +108,7 @@ class Facts(Struct):
     contacts: Mapping[str, Contact] = {}
     follows: str | None = None
     mint: Mint = Mint()
-    p1_by: datetime | None = None
+    waiting: Mapping[TimerKind, datetime | None] = {}
     reports: tuple[Reported, ...] = ()
 
 

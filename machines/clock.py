@@ -9,28 +9,30 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from machines.reports import p1_due, p1_timer
+from machines import waiting
 from machines.story import Story, clock_does
-from machines.values import Duty, Escalation, Fire, Handoff, Person, State
+from machines.values import WAITING, Duty, Escalation, Fire, Handoff, Person, State, TimerKind
 
 
-def armed(e: Escalation | None) -> dict[str, datetime | None]:
+def armed(e: Escalation | None) -> dict[TimerKind, datetime | None]:
     """The instants at which the clock acts on this escalation, by kind; a closed one has none left."""
     if e is None:
         return {"engage": None, "respond": None, "update": None}
     return {"engage": e.engage_by, "respond": e.page_by, "update": e.next_update_by}
 
 
-def fire(story: Story, ask: Fire) -> dict[str, datetime | None]:
+def fire(story: Story, ask: Fire) -> dict[TimerKind, datetime | None]:
     """Act on a due timer; where it is no longer armed for that instant, change nothing.
 
     Every row that it makes keeps the instant at which it was due: a late timer is decided at the real now. Answers
-    what becomes of a `p1` timer, which no row of an escalation tells of.
+    what becomes of a timer of the ticket's own, which no row of an escalation tells of.
     """
     if ask.due_at > story.now:
         return {}
-    if ask.kind == "p1":
-        return _fire_p1(story, ask)
+    if ask.kind in WAITING:
+        became = waiting.fire(story, ask)
+        _keep_due(story, ask)
+        return became
     e = story.live
     if e is None or armed(e)[ask.kind] != ask.due_at:
         return {}
@@ -43,16 +45,6 @@ def fire(story: Story, ask: Fire) -> dict[str, datetime | None]:
             clock_does(story, "remind", reason="update_missed", changes={"next_update_by": None})
     _keep_due(story, ask)
     return {}
-
-
-def _fire_p1(story: Story, ask: Fire) -> dict[str, datetime | None]:
-    """Policy or tier may have moved it since it was armed: then it is armed anew, and fires in its turn."""
-    if story.facts.p1_by != ask.due_at:
-        return {}
-    if p1_timer(story).get("p1") == ask.due_at:
-        p1_due(story)
-        _keep_due(story, ask)
-    return p1_timer(story)
 
 
 def _keep_due(story: Story, ask: Fire) -> None:

@@ -14,7 +14,7 @@ from machines.case import Facts
 from machines.clock import armed, fire, on_duty_changed
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
-from machines.reports import heard, p1_timer, report
+from machines.reports import heard, report
 from machines.situations import invalid, request
 from machines.story import Story, call, case_of, guards_of, judge, no_such_move
 from machines.values import (
@@ -29,8 +29,10 @@ from machines.values import (
     Refusal,
     Report,
     Request,
+    TimerKind,
     Transition,
 )
+from machines.waiting import rearm
 
 
 def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Decision | Refusal:
@@ -41,7 +43,7 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
     """
     story = Story(structs.replace(facts), policy, now)
     before, ask = facts.escalation, command.ask
-    timers: dict[str, datetime | None] = {}
+    timers: dict[TimerKind, datetime | None] = {}
     match ask:
         case Transition():
             refused = _transition(story, ask, command)
@@ -50,9 +52,7 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
         case Fire():
             timers, refused = fire(story, ask), None
         case Rearm():
-            wanted = p1_timer(story)
-            timers = wanted if wanted.get("p1") != facts.p1_by else {}
-            refused = None
+            timers, refused = rearm(story), None
         case Duty():
             on_duty_changed(story, ask)
             refused = None
@@ -78,10 +78,11 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
         ticket=story.facts.ticket if timers or story.facts.ticket is not facts.ticket else None,
         timers={**timers, **_changed_timers(before, after)},
         situations=tuple(story.situations),
+        warned=tuple(story.warned),
     )
 
 
-def _changed_timers(before: Escalation | None, after: Escalation | None) -> dict[str, datetime | None]:
+def _changed_timers(before: Escalation | None, after: Escalation | None) -> dict[TimerKind, datetime | None]:
     """Only what a decision arms anew or clears; timers follow the row, so none can be forgotten."""
     was, now = armed(before), armed(after)
     return {kind: due for kind, due in now.items() if due != was[kind]}

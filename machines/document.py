@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from machines.values import Priority, Tier
+from machines.calendar import Calendar
+from machines.values import ClockName, Priority, Tier
 
 Origin = Literal["document", "default"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
+CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
+Running = Literal["new", "open", "pending", "on_hold"]
+"""The statuses of a ticket that is not solved."""
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 AUTOMATIC = ("p0_outage", "p1_unresolved", "sla_breach", "repeated_contact", "security_flag", "revenue_impact")
 MANUAL = (
@@ -93,6 +97,34 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     origin: Origin
 
 
+class Hours(Calendar, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When the SLA clocks of a tier run."""
+
+    origin: Origin
+
+
+class Clock(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an SLA clock does besides running: it stands still in these statuses, and warns at these percents."""
+
+    paused_in: tuple[Running, ...]
+    warns_at: tuple[int, ...]
+    origin: Origin
+
+
+def _always() -> dict[Tier, Hours]:
+    """A policy that was published before it could say when clocks run: always."""
+    return {tier: Hours(origin="default") for tier in TIERS}
+
+
+def _clocks() -> dict[ClockName, Clock]:
+    """A policy that was published before it could say what pauses a clock."""
+    marks = (50, 75, 90)
+    return {
+        "first_response": Clock((), marks, "default"),
+        "resolution": Clock(("pending", "on_hold"), marks, "default"),
+    }
+
+
 class Repeats(Struct, frozen=True, forbid_unknown_fields=True):
     """How many reports of one issue within which span are a repeated contact.
 
@@ -143,6 +175,8 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     channels: dict[Literal["reply", "call", "account_manager", "emergency"], tuple[Tier, ...]]
     sla: dict[Tier, dict[Priority, Target]]
     repeats: Repeats
+    calendars: dict[Tier, Hours] = field(default_factory=_always)
+    clocks: dict[ClockName, Clock] = field(default_factory=_clocks)
     words: tuple[WordList, ...] = ()
     # Policies that were published before they named these words are as immutable as others: hence the defaults.
     asking: Asking = Asking()

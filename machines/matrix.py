@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from machines.document import TIERS, Cell, Level
+from machines.document import TIERS, Cell, Clock, Hours, Level
 from machines.document import Document as Document
 from machines.totality import findings, misshapen
 from machines.values import Tier
@@ -107,6 +107,16 @@ class Policy:
             for each in self.document.words
             if each.origin == "default"
         ]
+        found += [
+            f"calendars.{tier}: {_when(hours)}"
+            for tier, hours in self.document.calendars.items()
+            if hours.origin == "default"
+        ]
+        found += [
+            f"clocks.{name}: paused in {', '.join(clock.paused_in) or 'no status'}, warns at {_percents(clock)}"
+            for name, clock in self.document.clocks.items()
+            if clock.origin == "default"
+        ]
         return found
 
 
@@ -115,6 +125,17 @@ def _tell(cell: Cell) -> str:
         return "none"
     when = "no promise of time" if cell.within is None else "at once" if cell.at_once else f"within {cell.within}"
     return f"L{cell.level} {when}"
+
+
+def _when(hours: Hours) -> str:
+    if hours.hours is None:
+        return "always"
+    days = [f"{day} {', '.join(periods)}" for day, periods in hours.hours.items()]
+    return f"{'; '.join(days)} in {hours.zone}, but for {len(hours.holidays)} holidays"
+
+
+def _percents(clock: Clock) -> str:
+    return ", ".join(f"{percent} %" for percent in clock.warns_at) or "no percent"
 
 
 def default_text() -> str:

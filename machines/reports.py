@@ -11,10 +11,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from machines import asking
+from machines import asking, sla
 from machines.case import roles_from
 from machines.flags import flag, flag_emergency
-from machines.matrix import Policy
 from machines.repeats import repeat, reported
 from machines.situations import Asked, begin, invalid
 from machines.story import Story, clock_does
@@ -36,6 +35,7 @@ from machines.values import (
     Ticket,
     Tier,
 )
+from machines.waiting import timers, too_old
 
 
 def _may_report(actor: Actor) -> Refusal | None:
@@ -51,12 +51,6 @@ def _opener(actor: Actor) -> Actor:
     return THE_CLOCK if actor.role == "admin" else actor
 
 
-def _too_old(policy: Policy, at: datetime) -> bool:
-    """`live_since`: what began before it is recorded and opens nothing."""
-    since = policy.document.live_since
-    return since is not None and at < since
-
-
 def _told(story: Story, **more: Any) -> Decision:
     facts = story.facts
     return Decision(
@@ -64,7 +58,7 @@ def _told(story: Story, **more: Any) -> Decision:
         escalation=facts.escalation,
         ticket=facts.ticket,
         situations=tuple(story.situations),
-        timers=p1_timer(story),
+        timers=timers(story),
         **more,
     )
 
@@ -86,7 +80,9 @@ def report(story: Story, ask: Report, actor: Actor, ask_id: str) -> Refusal | De
     before = facts.ticket or Ticket(ask.ticket.id)
     if before.updated_at and at < before.updated_at:
         return Decision(escalation=facts.escalation, ticket=before, stale=True)
-    ticket = facts.ticket = _carried(before, ask.ticket, at, enterprise=facts.customer.tier == "enterprise")
+    ticket = facts.ticket = _followed(
+        story, _carried(before, ask.ticket, at, tier=facts.customer.tier), facts.customer.tier
+    )
     live = story.live
     if live and ticket.over and not before.over:
         _solved(story, live, at)
@@ -95,14 +91,14 @@ def report(story: Story, ask: Report, actor: Actor, ask_id: str) -> Refusal | De
     if story.live and ticket.merged_into not in (None, before.merged_into):
         clock_does(story, "remind", reason="ticket_merged", merged_into=ticket.merged_into)
     since = ticket.p0_since
-    if since and not ticket.solved and not _too_old(story.policy, since):
+    if since and not ticket.solved and not too_old(story.policy, since):
         key = f"p0_outage@{since.isoformat()}"
         if key not in ticket.begun and story.policy.cell("p0_outage", facts.customer.tier).level:
             asked = Asked("p0_outage", since, key, detail={"priority": ticket.priority})
             refused = begin(story, _opener(actor), asked)
             assert refused is None, f"a fact's own situation was refused: {refused}"
     said_at = ticket.opened_at if before.revision == 0 and ticket.opened_at else at
-    if not ticket.solved and not _too_old(story.policy, said_at):
+    if not ticket.solved and not too_old(story.policy, said_at):
         flag(story, _opener(actor), ask.found, said_at, {})
         if before.revision == 0:
             new = reported(story, ask_id, said_at, ask.gist)
@@ -115,7 +111,18 @@ def _repeats(story: Story, actor: Actor, new: Reported | None) -> dict[str, Any]
     return {"reported": new, "counted": repeat(story, actor, new)} if new else {}
 
 
-def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) -> Ticket:
+def _followed(story: Story, ticket: Ticket, tier: Tier) -> Ticket:
+    """The facts with the phases that SLA clocks are read from; what was reported before there were any begins them."""
+    before = story.facts.ticket
+    assert ticket.updated_at is not None
+    phases = ticket.phases
+    if not phases and before is not None and before.updated_at is not None:
+        phases = sla.followed((), before, tier, before.updated_at)
+    ticket = replace(ticket, phases=sla.followed(phases, ticket, tier, ticket.updated_at))
+    return replace(ticket, phases=sla.folded(ticket, story.policy))
+
+
+def _carried(before: Ticket, told: Ticket, at: datetime, *, tier: Tier) -> Ticket:
     """The reported facts with what we keep beside them: since when it is what it is, and what has begun.
 
     Closing a ticket by merging it solves nothing; one that was solved before it was merged stays so.
@@ -123,7 +130,7 @@ def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) ->
     ends = told.solved and (before.solved_since is not None or told.merged_into is None)
     revision = before.revision + 1
     first = told.opened_at if before.revision == 0 else at
-    outage = told.priority == "p0" and (enterprise or told.outage is not False)
+    outage = told.priority == "p0" and (tier == "enterprise" or told.outage is not False)
     pressing = told.priority == "p1" or (told.priority == "p0" and not outage)
 
     def since(now: bool, before_since: datetime | None) -> datetime | None:
@@ -145,6 +152,8 @@ def _carried(before: Ticket, told: Ticket, at: datetime, *, enterprise: bool) ->
         p1_since=since(pressing or p1_runs_on, before.p1_since),
         solved_since=(before.solved_since or at) if ends else None,
         begun=before.begun,
+        phases=before.phases,
+        warned=before.warned,
     )
 
 
@@ -169,41 +178,6 @@ def _reopened(story: Story, live: Escalation) -> None:
         assert live.respond_by is not None, "an unanswered level is due"
         page_by = max(live.respond_by, story.now)
         clock_does(story, "remind", reason="ticket_reopened", changes={"page_by": page_by})
-
-
-# P1 ---------------------------------------------------------------------------------------------------------------
-
-
-def p1_timer(story: Story) -> dict[str, datetime | None]:
-    """`p1_unresolved` begins at its 4 h / 8 h: until then nothing is open, and a timer waits."""
-    ticket, customer = story.facts.ticket, story.facts.customer
-    if ticket is None or customer is None:
-        return {}
-    return {"p1": p1_by(ticket, customer.tier, story.policy)}
-
-
-def p1_by(ticket: Ticket, tier: Tier, policy: Policy) -> datetime | None:
-    """When this ticket becomes `p1_unresolved` for a customer of this tier, if it is to."""
-    cell = policy.cell("p1_unresolved", tier)
-    if ticket.p1_since is None or ticket.over or cell.level == 0 or _p1_key(ticket.p1_since) in ticket.begun:
-        return None
-    due = ticket.p1_since + cell.after
-    return None if _too_old(policy, due) else due
-
-
-def p1_due(story: Story) -> None:
-    """A P1 was not resolved in its time: the situation begins at that instant."""
-    ticket, due = story.facts.ticket, p1_timer(story).get("p1")
-    assert ticket is not None
-    assert ticket.p1_since is not None
-    assert due is not None
-    refused = begin(story, THE_CLOCK, Asked("p1_unresolved", due, _p1_key(ticket.p1_since)))
-    assert refused is None, f"a fact's own situation was refused: {refused}"
-
-
-def _p1_key(since: datetime) -> str:
-    """What makes a P1 the same fact: the instant it became one."""
-    return f"p1_unresolved@{since.isoformat()}"
 
 
 # Contacts ---------------------------------------------------------------------------------------------------------
@@ -244,10 +218,10 @@ def heard(story: Story, ask: Heard, actor: Actor) -> Refusal | Decision:
         word=word,
     )
     lacks: tuple[Failure, ...] = ()
-    if not _too_old(story.policy, at):
+    if not too_old(story.policy, at):
         lacks = _speaks(story, ask, _opener(actor), contact)
     new = None
-    if contact.verified and contact.author_role == "customer" and not _too_old(story.policy, at):
+    if contact.verified and contact.author_role == "customer" and not too_old(story.policy, at):
         new = reported(story, contact.id, at, ask.gist, contact.sender)
     repeats = _repeats(story, _opener(actor), new)
     return _told(story, contact=contact, texts=(text,) if text else (), refused=lacks, **repeats)

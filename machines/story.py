@@ -19,7 +19,7 @@ from machines.escalation import NONE, RULES, Rule, exists
 from machines.handoff import place
 from machines.matrix import Policy
 from machines.outcome import Outcome
-from machines.values import THE_CLOCK, Actor, Entry, Escalation, Failure, Refusal, Said, Situation, State
+from machines.values import THE_CLOCK, Actor, Entry, Escalation, Failure, Refusal, Said, Situation, State, Warned
 
 
 class Story(Struct):
@@ -30,6 +30,7 @@ class Story(Struct):
     now: datetime
     entries: list[Entry] = []
     situations: list[Situation] = []
+    warned: list[Warned] = []
 
     @property
     def live(self) -> Escalation | None:

@@ -14,7 +14,20 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from machines.document import CHANNELS, KIND, PRIORITIES, SITUATIONS, TIERS, WORDED, Cell, Document, Row, WordList
+from machines.calendar import read, zone_known
+from machines.document import (
+    CHANNELS,
+    CLOCKS,
+    KIND,
+    PRIORITIES,
+    SITUATIONS,
+    TIERS,
+    WORDED,
+    Cell,
+    Document,
+    Row,
+    WordList,
+)
 
 NONE, LONGEST, MINUTE = timedelta(0), timedelta(days=366), timedelta(minutes=1)
 
@@ -54,6 +67,8 @@ def findings(document: Document) -> list[str]:
         *_matrix(document),
         *_updates(document),
         *_sla(document),
+        *_calendars(document),
+        *_clocks(document),
         *(f"channels.{channel} is missing" for channel in CHANNELS if channel not in document.channels),
         *_repage(document),
         *_repeats(document),
@@ -126,6 +141,31 @@ def _sla(document: Document) -> Iterator[str]:
                 yield f"sla.{tier}.{priority} must have spans above 0 and up to a year"
             elif target.first_response > target.resolution:
                 yield f"sla.{tier}.{priority} wants the first response after the resolution"
+
+
+def _calendars(document: Document) -> Iterator[str]:
+    yield from (f"calendars.{tier} is missing" for tier in TIERS if tier not in document.calendars)
+    for tier, calendar in document.calendars.items():
+        if not zone_known(calendar.zone):
+            yield f"calendars.{tier}.zone is no time zone that this machine knows: {calendar.zone}"
+        if calendar.hours is None:
+            continue
+        if not any(calendar.hours.values()):
+            yield f"calendars.{tier}.hours is empty: its clocks would never run; leave it out, and they always do"
+        for day, periods in calendar.hours.items():
+            ends = [end for period in periods for end in read(period)]
+            if ends != sorted(set(ends)):
+                yield f"calendars.{tier}.hours.{day} must be periods one after the other, with time between them"
+
+
+def _clocks(document: Document) -> Iterator[str]:
+    yield from (f"clocks.{clock} is missing" for clock in CLOCKS if clock not in document.clocks)
+    for name, clock in document.clocks.items():
+        marks = list(clock.warns_at)
+        if marks != sorted(set(marks)) or not all(0 < mark < 100 for mark in marks):
+            yield f"clocks.{name}.warns_at must rise, between 1 and 99 percent"
+        if set(clock.paused_in) >= {"new", "open"}:
+            yield f"clocks.{name}.paused_in has both new and open: the clock would never run"
 
 
 def _repage(document: Document) -> Iterator[str]:

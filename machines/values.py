@@ -7,7 +7,7 @@ datetimes in UTC, spans are timedeltas, levels are 0 (the agent) to 4 (VP/C-leve
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -47,7 +47,11 @@ Author = Literal["customer", "agent", "system"]
 Criterion = Literal["issue_resolved", "workaround_accepted", "priority_lowered", "request_withdrawn"]
 Step = Literal["confirm_with_customer", "update_ticket", "notify_chain", "document_lessons"]
 HandoffStatus = Literal["offered", "briefed", "accepted", "declined", "superseded"]
-TimerKind = Literal["engage", "respond", "update", "p1"]
+ClockName = Literal["first_response", "resolution"]
+TimerKind = Literal["engage", "respond", "update", "p1", "first_response", "resolution"]
+
+WAITING: tuple[TimerKind, ...] = ("p1", "first_response", "resolution")
+"""Timers of the ticket's own facts, of which no row of an escalation tells."""
 
 LEVEL_ROLE: dict[int, Role] = {0: "agent", 1: "lead", 2: "manager", 3: "director", 4: "executive"}
 ROLE_LEVEL: dict[str, int] = {role: level for level, role in LEVEL_ROLE.items()}
@@ -85,12 +89,38 @@ class PriorityChange(Struct, frozen=True):
     priority: Priority
 
 
+class Phase(Struct, frozen=True):
+    """What a ticket's SLA clocks go by from `at` on, until the next phase; the last one lasts.
+
+    `over`: solved, and not only merged. `counted` is what its clocks had counted before, in phases that are no longer
+    kept one by one.
+    """
+
+    at: datetime
+    tier: Tier
+    priority: Priority
+    status: Status
+    over: bool = False
+    first_response_by: datetime | None = None
+    resolution_by: datetime | None = None
+    counted: dict[ClockName, timedelta] = field(default_factory=dict)
+
+
+class Warned(Struct, frozen=True):
+    """A clock had used this share of its time, in percent, and whoever listens was told."""
+
+    clock: ClockName
+    percent: int
+    at: datetime
+
+
 class Ticket(Struct, frozen=True):
     """The facts of a ticket that decide, as its help desk last reported them, and what we keep beside them.
 
     `revision` counts reports and contacts (0: named, never reported); `reported` is the revision of the newest
     report, so that "since" can be asked without comparing clocks. `begun` lists the situations that have begun
-    on this ticket, so that the same fact again adds nothing, also after a close.
+    on this ticket, so that the same fact again adds nothing, also after a close. `phases` are what its SLA clocks are
+    read from (`machines.sla`), `warned` what was told of them.
     """
 
     id: str
@@ -117,6 +147,8 @@ class Ticket(Struct, frozen=True):
     p1_since: datetime | None = None
     solved_since: datetime | None = None
     begun: tuple[str, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    warned: tuple[Warned, ...] = ()
 
     @property
     def solved(self) -> bool:
@@ -530,8 +562,9 @@ class Decision(Struct, frozen=True):
 
     `timers` maps kinds to their new instant, or None where they are cleared. `situations` are those that this
     command began (also when the policy's cell is empty). `refused` are a contact's channels that its tier lacks:
-    the report counts all the same. `reported` may repeat others; `counted` are those that a repetition was made of.
-    `stale`: what was told is older than what is known, or known already.
+    the report counts all the same. `warned` is what became known of SLA clocks, for whoever listens. `reported` may
+    repeat others; `counted` are those that a repetition was made of. `stale`: what was told is older than what is
+    known, or known already.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -539,9 +572,10 @@ class Decision(Struct, frozen=True):
     ticket: Ticket | None = None
     contact: Contact | None = None
     texts: tuple[Said, ...] = ()
-    timers: dict[str, datetime | None] = field(default_factory=dict)
+    timers: dict[TimerKind, datetime | None] = field(default_factory=dict)
     situations: tuple[Situation, ...] = ()
     refused: tuple[Failure, ...] = ()
+    warned: tuple[Warned, ...] = ()
     stale: bool = False
     reported: Reported | None = None
     counted: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from machines.values import (
     LEVEL_ROLE,
     ROLE_LEVEL,
     THE_CLOCK,
+    WAITING,
     Actor,
     Command,
     Contact,
@@ -31,6 +32,7 @@ from machines.values import (
     Role,
     State,
     Ticket,
+    TimerKind,
     Transition,
 )
 
@@ -60,7 +62,7 @@ class Snapshot(Struct):
     follows: dict[str, str] = {}
     contacts: list[Contact] = []
     texts: dict[str, dict[str, object]] = {}
-    p1_by: dict[str, datetime] = {}
+    waiting: dict[str, dict[TimerKind, datetime]] = {}
     reports: list[Reported] = []
 
 
@@ -81,7 +83,9 @@ class World:
         self._live = {e.ticket_id: e.id for e in snapshot.escalations if e.state != State.CLOSED}
         self._follows = snapshot.follows
         self._contacts = {c.id: c for c in snapshot.contacts}
-        self._p1_by: dict[str, datetime | None] = {**snapshot.p1_by}
+        self._waiting: dict[str, dict[TimerKind, datetime | None]] = {
+            id_: {**due} for id_, due in snapshot.waiting.items()
+        }
         self._ended: set[str] = set()
         self._reports = tuple(snapshot.reports)
 
@@ -135,7 +139,7 @@ class World:
             contacts=self._contacts,
             follows=self._follows.get(ticket.id) if ticket else None,
             mint=self.mint,
-            p1_by=self._p1_by.get(ticket.id) if ticket else None,
+            waiting=self._waiting.get(ticket.id, {}) if ticket else {},
             reports=self._reports,
         )
 
@@ -152,8 +156,8 @@ class World:
         """What was decided is known to the commands after it."""
         if decision.ticket is not None:
             self._tickets[decision.ticket.id] = decision.ticket
-            if "p1" in decision.timers:
-                self._p1_by[decision.ticket.id] = decision.timers["p1"]
+            if own := {kind: due for kind, due in decision.timers.items() if kind in WAITING}:
+                self._waiting[decision.ticket.id] = {**self._waiting.get(decision.ticket.id, {}), **own}
         if decision.contact is not None:
             self._contacts[decision.contact.id] = decision.contact
         if decision.reported is not None:

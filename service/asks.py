@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.values import Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.values import WAITING, Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.world import ticket_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Wants(Struct):
     answer_names: list[str] = []
     roster: bool = False
     draws: int = 0
-    p1s: list[str] = []
+    waiting: list[str] = []
 
     def arguments(self, located: dict[str, str]) -> tuple[Any, ...]:
         """The arguments of `engine.facts`, in its order."""
@@ -52,7 +52,7 @@ class Wants(Struct):
             self.answer_names,
             self.roster,
             self.draws,
-            self.p1s,
+            self.waiting,
         )
 
 
@@ -60,7 +60,7 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
     """Collect what these commands need, each id once and sorted; `at_once`: and whatever may be due at once by them,
     for which no numbers are drawn: they are counted then."""
     want = Wants(roster=at_once)
-    tickets, made, escalations, keys, people, customers, contacts, p1s = (set[str]() for _ in range(8))
+    tickets, made, escalations, keys, people, customers, contacts, waiting = (set[str]() for _ in range(8))
     for job in jobs:
         ask = job.command.ask
         keys.add(job.key)
@@ -83,8 +83,8 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
         tickets.add(ticket_id)
         want.draws += 3 if isinstance(ask, Fire | Duty | Rearm) else 9 if isinstance(ask, Request) else 12
         want.roster = True
-        if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind == "p1"):
-            p1s.add(ticket_id)
+        if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind in WAITING):
+            waiting.add(ticket_id)
         if isinstance(ask, Heard) and ask.once:
             contacts.add(ask.id)
         if isinstance(ask, Report):
@@ -95,7 +95,7 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
     want.tickets, want.made, want.escalations = sorted(tickets), sorted(made), sorted(escalations)
     want.openings = want.tickets
     want.keys, want.people, want.customers = sorted(keys), sorted(people), sorted(customers)
-    want.contacts, want.p1s = sorted(contacts), sorted(p1s)
+    want.contacts, want.waiting = sorted(contacts), sorted(waiting)
     return want
 
 

@@ -193,7 +193,7 @@ class Batch:
         for at, kind in due:
             if not self._sees_roster or self.rows.spare < MOST_ROWS:
                 break
-            fire = replace(command, ask=Fire(ticket_id, kind, at), problems=())  # type: ignore[arg-type]
+            fire = replace(command, ask=Fire(ticket_id, kind, at), problems=())
             fired = world.decide(fire, THE_CLOCK)
             assert isinstance(fired, Decision)
             fired, _ = self.rows.decided(fire, THE_CLOCK, fired)

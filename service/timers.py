@@ -15,9 +15,11 @@ from datetime import datetime
 
 import asyncpg
 import structlog
+from msgspec import to_builtins
+from msgspec.json import decode, encode
 
 import sql
-from machines.values import CLOCK, Ask, Command, Duty, Fire
+from machines.values import CLOCK, Ask, Command, Decision, Duty, Fire
 from service.batch import Job, Reply, Settled
 from service.engine import Engine
 from service.metrics import Metrics
@@ -45,11 +47,24 @@ Due = tuple[str, str, datetime]
 
 def by_clock(ask: Ask, request_id: str = CLOCK) -> Job:
     """A job that the clock itself hands in; its reply says whether anything came of it."""
-    return Job(Command(fresh_id(), ask, request_id), _told, CLOCK, "", lane="timer")
+    job = Job(Command(fresh_id(), ask, request_id), _told, CLOCK, "", lane="timer")
+    job.reply.add_done_callback(_announce)
+    return job
 
 
 def _told(settled: Settled) -> Reply:
-    return Reply(FIRED if settled.sealed else STALE, b"")
+    """Whether anything came of it, and the warnings of SLA clocks, to be told once they are committed."""
+    warned = settled.result.warned if isinstance(settled.result, Decision) else ()
+    ticket = settled.result.ticket if isinstance(settled.result, Decision) else None
+    told = [{"ticket_id": ticket.id, **to_builtins(each)} for each in warned if ticket]
+    return Reply(FIRED if settled.sealed or warned else STALE, encode(told) if told else b"")
+
+
+def _announce(reply: asyncio.Future[Reply]) -> None:
+    """Warnings are kept with the ticket; for whoever listens to the log, each is a line of it."""
+    if not reply.cancelled() and reply.exception() is None and reply.result().body:
+        for warned in decode(reply.result().body):
+            log.info("sla_clock_warned", **warned)
 
 
 async def shifts(conn: asyncpg.Connection | asyncpg.Pool, engine: Engine) -> int:

@@ -9,6 +9,7 @@ own log.) It changes nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -17,8 +18,8 @@ from msgspec import Struct
 import sql
 from machines.history import GENESIS, Record, digest, fold, said_hash
 from machines.matrix import Policy, load
-from machines.reports import p1_by
 from machines.values import Customer, Escalation, Said, Ticket
+from machines.waiting import waits
 
 PREFETCH = 500
 Stored = tuple[str, str]
@@ -35,6 +36,7 @@ class Finding(Struct, frozen=True):
 
 _escalation = msgspec.json.Decoder(Escalation)
 _ticket, _customer = msgspec.json.Decoder(Ticket), msgspec.json.Decoder(Customer)
+_armed = msgspec.json.Decoder(dict[str, datetime])
 _record = msgspec.json.Decoder(Record)
 
 
@@ -150,13 +152,19 @@ def _held(record: Record, policies: dict[int, Policy]) -> bool:
     return policy is not None and policy.holds(min(record.actor_level, record.level), authority)
 
 
-async def _p1s(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
-    """V6: a P1 that waits has exactly its timer, and no other ticket has one; `machines.reports` says which."""
-    async for row in conn.cursor(sql.query("verify.p1s"), prefetch=PREFETCH):
+async def _waiting(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
+    """V6: what waits on a ticket by itself has exactly its timer; `machines.waiting` says which."""
+    async for row in conn.cursor(sql.query("verify.waiting"), prefetch=PREFETCH):
         ticket, customer = _ticket.decode(row["ticket"]), _customer.decode(row["customer"])
-        wanted = p1_by(ticket, customer.tier, policies[row["policy_version"]])
-        if row["due_at"] != wanted:
-            yield Finding("V6", f"ticket {ticket.id}, p1", f"its facts say {wanted}, its timer {row['due_at']}")
+        armed = _armed.decode(row["armed"])
+        policy = policies.get(row["policy_version"])
+        if policy is None:
+            yield Finding("V6", f"ticket {ticket.id}", f"goes by a policy that is not there: {row['policy_version']}")
+            continue
+        for kind, wanted in waits(ticket, customer.tier, policy).items():
+            if armed.get(kind) != wanted:
+                found = f"its facts say {wanted}, its timer {armed.get(kind)}"
+                yield Finding("V6", f"ticket {ticket.id}, {kind}", found)
 
 
 async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
@@ -182,7 +190,7 @@ async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncI
         yield Finding("V6", row["escalation_id"], f"unanswered at {row['state']}, and no clock runs")
     for row in await conn.fetch(sql.query("verify.answered_with_timer")):
         yield Finding("V6", row["escalation_id"], f"answered at {row['state']}, and a response clock runs")
-    async for finding in _p1s(conn, policies):
+    async for finding in _waiting(conn, policies):
         yield finding
     for row in await conn.fetch(sql.query("verify.accepts_without_brief")):
         where = f"{row['escalation_id']} version {row['version']}"

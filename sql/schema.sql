@@ -114,6 +114,8 @@ CREATE TABLE ticket (
     p1_since           timestamptz,
     solved_since       timestamptz,
     begun              text[] NOT NULL DEFAULT '{}',
+    phases             json NOT NULL DEFAULT '[]',
+    warned             json NOT NULL DEFAULT '[]',
     CONSTRAINT a_reported_ticket_has_its_facts CHECK (revision = 0 OR (customer_id IS NOT NULL AND opened_at IS NOT NULL))
 ) WITH (fillfactor = 80);
 CREATE INDEX ON ticket (customer_id);
@@ -387,7 +389,8 @@ CREATE TRIGGER holdings_are_counted AFTER UPDATE ON escalation
 
 CREATE TABLE timer (
     ticket_id text NOT NULL REFERENCES ticket,
-    kind      text NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('engage', 'respond', 'update', 'p1')),
+    kind      text NOT NULL CONSTRAINT kind_is_known CHECK (kind IN
+                  ('engage', 'respond', 'update', 'p1', 'first_response', 'resolution')),
     due_at    timestamptz NOT NULL,
     PRIMARY KEY (ticket_id, kind)
 ) WITH (fillfactor = 70);

@@ -3,6 +3,7 @@
 from service.door import Route
 from service.routes import (
     clock,
+    clocks,
     customers,
     deliveries,
     denials,
@@ -23,6 +24,7 @@ def all_routes() -> tuple[Route, ...]:
     """Every route of the service, in the order in which `/docs` shows them."""
     return (
         *tickets.ROUTES,
+        *clocks.ROUTES,
         *escalations.ROUTES,
         *requests.ROUTES,
         *inbound.ROUTES,

@@ -48,7 +48,7 @@ _decode = msgspec.json.Decoder(CustomerAnswer).decode
 
 async def put(request: web.Request) -> web.StreamResponse:
     """Makes or replaces a customer. Escalations keep the tier under which they were opened; what begins later goes by
-    the tier of then, a P1 that waits too."""
+    the tier of then, a P1 that waits and SLA clocks too."""
     value = await body(request)
     async with reading(request) as (conn, known):
         which = path_id(request)
@@ -58,7 +58,7 @@ async def put(request: web.Request) -> web.StreamResponse:
         row = await conn.fetchval(
             sql.query("customer.put"), which, fields.name, fields.tier, fields.account_manager, contacts
         )
-        waiting = await conn.fetch(sql.query("customer.p1s"), which)
+        waiting = await conn.fetch(sql.query("customer.rearmed"), which)
     name(request, value)
     asks = [Rearm(each["id"]) for each in waiting]
     await in_order(request.app[HOUSE].engine, asks, request[REQUEST_ID])

@@ -13,6 +13,9 @@ ON CONFLICT (id) DO UPDATE SET (name, tier, account_manager, contacts) =
     (excluded.name, excluded.tier, excluded.account_manager, excluded.contacts)
 RETURNING row_to_json(c)::text AS row
 
--- name: p1s(id)
--- This customer's tickets that are a P1, or count as one, and are not solved.
-SELECT id FROM ticket WHERE customer_id = $1 AND p1_since IS NOT NULL AND status NOT IN ('solved', 'closed') ORDER BY id
+-- name: rearmed(id)
+-- This customer's tickets, not solved, on which something waits that goes by their tier: a P1, or clocks that went by
+-- another one until now.
+SELECT t.id FROM ticket t JOIN customer c ON c.id = t.customer_id
+WHERE t.customer_id = $1 AND t.status NOT IN ('solved', 'closed')
+  AND (t.p1_since IS NOT NULL OR t.phases -> -1 ->> 'tier' <> c.tier) ORDER BY t.id

@@ -29,7 +29,7 @@ WITH wanted AS (
 )
 SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
 
--- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws, p1s)
+-- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws, waiting)
 -- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
 WITH wanted AS MATERIALIZED (
     SELECT e.* FROM escalation e WHERE e.ticket_id = ANY ($1::text[]) AND e.closed_at IS NULL
@@ -61,8 +61,10 @@ SELECT json_build_object(
                       WHERE ticket_id = ANY ($3::text[]) AND state = 'closed' ORDER BY ticket_id, id DESC) AS f),
     'contacts', (SELECT coalesce(json_agg(c), '[]') FROM contact c WHERE c.id = ANY
                      ($7::uuid[] || ARRAY(SELECT evidence::uuid FROM wanted WHERE evidence IS NOT NULL))),
-    'p1_by', (SELECT coalesce(json_object_agg(p1.ticket_id, p1.due_at), '{}') FROM timer p1
-              WHERE p1.ticket_id = ANY ($12::text[]) AND p1.kind = 'p1'),
+    'waiting', (SELECT coalesce(json_object_agg(w.ticket_id, w.due), '{}')
+                FROM (SELECT ticket_id, json_object_agg(kind, due_at) AS due FROM timer
+                      WHERE ticket_id = ANY ($12::text[]) AND kind IN ('p1', 'first_response', 'resolution')
+                      GROUP BY ticket_id) AS w),
     'texts', (SELECT coalesce(json_object_agg(s.id, s.text), '{}') FROM said s
               WHERE s.id = ANY (ARRAY(SELECT (step.value ->> 'said')::uuid
                                       FROM wanted, json_each(wanted.steps) AS step))),
@@ -121,18 +123,19 @@ UPDATE reported SET counted = true WHERE id = ANY ($2::uuid[])
 WITH ticket_rows AS (
     INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
-        priorities, p0_since, p1_since, solved_since, begun)
+        priorities, p0_since, p1_since, solved_since, begun, phases, warned)
     SELECT id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
-        priorities, p0_since, p1_since, solved_since, begun
+        priorities, p0_since, p1_since, solved_since, begun, phases, warned
     FROM json_populate_recordset(NULL::ticket, $1::json)
     ON CONFLICT (id) DO UPDATE SET (revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
-        priorities, p0_since, p1_since, solved_since, begun) = (excluded.revision, excluded.reported,
+        priorities, p0_since, p1_since, solved_since, begun, phases, warned) = (excluded.revision, excluded.reported,
         excluded.customer_id, excluded.priority, excluded.status, excluded.subject, excluded.description,
         excluded.opened_at, excluded.first_responded_at, excluded.resolved_at, excluded.updated_at, excluded.assignee,
         excluded.issue_key, excluded.product, excluded.outage, excluded.merged_into, excluded.tags, excluded.sla,
-        excluded.priorities, excluded.p0_since, excluded.p1_since, excluded.solved_since, excluded.begun)
+        excluded.priorities, excluded.p0_since, excluded.p1_since, excluded.solved_since, excluded.begun,
+        excluded.phases, excluded.warned)
 ), unused AS (
     DELETE FROM ticket WHERE id = ANY ($2::text[]) AND revision = 0
 ), event_rows AS (

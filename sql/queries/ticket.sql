@@ -11,6 +11,13 @@ SELECT row_to_json(t)::text AS ticket,
 FROM ticket t LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
 WHERE t.id = $1 AND t.revision > 0
 
+-- name: clocks(id)
+-- A reported ticket, the policy that its SLA clocks go by, and the instant that is now.
+SELECT row_to_json(t)::text AS ticket, p.version, p.document::text AS document, service_now() AS now
+FROM ticket t LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
+    JOIN policy p ON p.version = coalesce(e.policy_version, (SELECT max(version) FROM policy))
+WHERE t.id = $1 AND t.revision > 0
+
 -- name: is_known(id)
 SELECT true FROM ticket WHERE id = $1 AND revision > 0
 

@@ -43,7 +43,7 @@ WITH said_by_rows AS (
     WHERE e.closed_at IS NULL AND due_at IS NOT NULL
 )
 SELECT coalesce(r.ticket_id, t.ticket_id) AS ticket_id, coalesce(r.kind, t.kind) AS kind, r.due_at AS wanted, t.due_at AS armed
-FROM said_by_rows r FULL JOIN (SELECT * FROM timer WHERE kind <> 'p1') t ON t.ticket_id = r.ticket_id AND t.kind = r.kind
+FROM said_by_rows r FULL JOIN (SELECT * FROM timer WHERE kind NOT IN ('p1', 'first_response', 'resolution')) t ON t.ticket_id = r.ticket_id AND t.kind = r.kind
 WHERE r.due_at IS DISTINCT FROM t.due_at
 
 -- name: unanswered_without_timer()
@@ -64,11 +64,11 @@ WHERE m.trigger = 'accept' AND (h.changed -> 'handoff' -> 'brief' IS NULL
 -- name: known_versions()
 SELECT version, document::text AS document FROM policy
 
--- name: p1s()
--- Tickets that are a P1 that waits, or for which a P1 timer is armed; with the policy that judges them.
-SELECT row_to_json(t)::text AS ticket, row_to_json(c)::text AS customer, p1.due_at,
+-- name: waiting()
+-- Tickets on which something may wait, or for which such a timer is armed; with the policy that judges them.
+SELECT row_to_json(t)::text AS ticket, row_to_json(c)::text AS customer,
+    (SELECT coalesce(json_object_agg(w.kind, w.due_at), '{}') FROM timer w
+     WHERE w.ticket_id = t.id AND w.kind IN ('p1', 'first_response', 'resolution'))::text AS armed,
     coalesce(e.policy_version, (SELECT max(version) FROM policy)) AS policy_version
 FROM ticket t JOIN customer c ON c.id = t.customer_id
-    LEFT JOIN timer p1 ON p1.ticket_id = t.id AND p1.kind = 'p1'
     LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
-WHERE t.p1_since IS NOT NULL OR p1.due_at IS NOT NULL

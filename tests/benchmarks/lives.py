@@ -41,6 +41,10 @@ _FACTS = {
     "status": "open",
     "subject": "Payments fail at checkout",
     "opened_at": "2026-01-05T09:00:00Z",
+    "sla": {
+        "first_response_by": "2199-01-01T00:00:00Z",
+        "resolution_by": "2199-01-01T00:00:00Z",
+    },
 }
 # Calls after which an escalation of the background is left alone, at least and at most: it stays live.
 _LEFT_AFTER = (2, 6)

@@ -146,6 +146,7 @@ async def _arm(db: asyncpg.Connection, port: int, keys: Mapping[str, str], count
         "status": "open",
         "subject": "Down",
         "opened_at": now.isoformat(),
+        "sla": {"first_response_by": "2199-01-01T00:00:00Z", "resolution_by": "2199-01-01T00:00:00Z"},
     }
     headers = {"Authorization": f"Bearer {keys['desk']}"}
     async with (
@@ -166,7 +167,7 @@ async def _arm(db: asyncpg.Connection, port: int, keys: Mapping[str, str], count
         }
         which = "'due-' || lpad(n::text, 7, '0')"
         fresh = "overlay(e.id::text placing lpad(to_hex(n), 12, '0') from 25)"
-        await _copy(db, columns["ticket"], "ticket", "r.id = 'model'", {"id": which}, count)
+        await _copy(db, columns["ticket"], "ticket", "r.id = 'model'", {"id": which, "phases": "'[]'::json"}, count)
         about = {"ticket_id": which, "id": fresh, "engage_by": f"$2::timestamptz + {gap} * n"}
         await _copy(db, columns["escalation"], "escalation", "r.ticket_id = 'model'", about, count, start)
         await _copy(
@@ -178,7 +179,7 @@ async def _arm(db: asyncpg.Connection, port: int, keys: Mapping[str, str], count
             count,
         )
         about = {"ticket_id": which, "due_at": f"$2::timestamptz + {gap} * n"}
-        await _copy(db, columns["timer"], "timer", "r.ticket_id = 'model'", about, count, start)
+        await _copy(db, columns["timer"], "timer", "r.ticket_id = 'model' AND r.kind = 'engage'", about, count, start)
         await db.execute("DELETE FROM timer WHERE ticket_id = 'model'")
         await db.execute(_HELD)  # replicas are not counted by themselves either
     await db.execute("ANALYZE")

@@ -87,6 +87,7 @@ class Client:
             "status": status,
             "subject": f"{ticket} is {status}",
             "opened_at": "2026-01-05T09:00:00Z",
+            "sla": {"first_response_by": "2199-01-01T00:00:00Z", "resolution_by": "2199-01-01T00:00:00Z"},
         }
         return await self._ask("desk", "PUT", f"/v1/tickets/{ticket}", body)
 

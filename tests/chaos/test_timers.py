@@ -14,7 +14,8 @@ from service import auth, verify
 from tests.chaos.timers import race
 from tests.chaos.town import Service, postgres_in, settle
 
-FACTS = {"customer_id": "acme", "status": "open", "subject": "Down"}
+SLA = {f"{clock}_by": "2199-01-01T00:00:00Z" for clock in ("first_response", "resolution")}
+FACTS = {"customer_id": "acme", "status": "open", "subject": "Down", "sla": SLA}
 TARGET = "2026-01-12T09:00:00Z"
 
 

@@ -28,8 +28,9 @@ from msgspec import Struct
 WORKERS = 2
 HERE = Path(__file__).parent
 PLACES = """
-machines.clock         armed fire _fire_p1 _keep_due _engage _unanswered on_duty_changed _may_take
-machines.reports       report _carried _solved _reopened p1_timer p1_by p1_due
+machines.clock         armed fire _keep_due _engage _unanswered on_duty_changed _may_take
+machines.reports       report _carried _solved _reopened
+machines.waiting       rearm fire _p1_by _p1_due
 machines.decide        _changed_timers _transition
 machines.world         World.must_wait World.escalation_of World.absorb World._count holders
 machines.opening       wanted rearmed

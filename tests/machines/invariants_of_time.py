@@ -97,6 +97,8 @@ def an_armed_timer_that_fires_does_what_it_is_armed_for(edge: Edge) -> bool:
             return did == ["remind"] and e.next_update_by is None
         case "p1":  # after a change of tier it may be armed for another instant, and fires then
             return "p1_unresolved" in {s.situation for s in e.situations} or bool(edge.decision.timers)
+        case "first_response" | "resolution":
+            return bool(edge.decision.warned)
 
 
 @invariant

@@ -23,6 +23,7 @@ from machines.story import Story
 from machines.values import (
     LEVEL_ROLE,
     THE_CLOCK,
+    WAITING,
     Actor,
     Ask,
     BriefText,
@@ -45,10 +46,12 @@ from machines.values import (
     TimerKind,
     Transition,
 )
+from machines.waiting import waits
 from tests.machines.cast import NOW, POLICY, TEXT, mint
 
 MACHINES = {"desk": "service", "clock": "clock", "eye": "auditor", "root": "admin"}
 KINDS: tuple[TimerKind, ...] = ("engage", "p1", "respond", "update")
+SLA = ("first_response", "resolution")
 
 
 def roster(*people: str) -> dict[str, Person]:
@@ -73,8 +76,10 @@ class Play:
         *,
         policy: Policy = POLICY,
         now: datetime = NOW,
+        clocks: bool = False,
     ) -> None:
         self.policy, self.now, self.people = policy, now, roster(*people)
+        self.clocks = clocks  # whether time passes for its SLA clocks: most plays are about something else
         self.customer = Customer("acme", "Acme", tier, "max", ("kim@acme.example",))  # type: ignore[arg-type]
         self.ticket: Ticket | None = None
         self.e: Escalation | None = None
@@ -103,7 +108,8 @@ class Play:
         """What is known now."""
         live = self.e if self.e and self.e.state != "closed" else None
         known = (self.ticket, self.customer, self.people, self.contacts, self.follows, self.mint)
-        return Facts(self.actor(who), live, *known, p1_by=self.timers.get("p1"), reports=self.reports)
+        waiting = {kind: due for kind, due in self.timers.items() if kind in WAITING}
+        return Facts(self.actor(who), live, *known, waiting=waiting, reports=self.reports)
 
     def does(self, who: str | Actor, ask: Ask) -> Decision | Refusal:
         """Decide a command, take over what it decided, and check what must always hold."""
@@ -128,8 +134,11 @@ class Play:
             self.e = got.escalation
         for kind, due in got.timers.items():
             self.timers.pop(kind, None)
-            if due is not None:
+            if due is not None and (self.clocks or kind not in SLA):
                 self.timers[kind] = due
+        if self.clocks and self.ticket is not None:
+            wants = {kind: due for kind, due in waits(self.ticket, self.customer.tier, self.policy).items() if due}
+            assert {kind: due for kind, due in self.timers.items() if kind in WAITING} == wants
         self.entries += got.entries
         for entry in got.entries:
             prev = self.sealed[-1][1] if self.sealed else ""
@@ -147,7 +156,7 @@ class Play:
         assert all(r.prev == prev and digest(r) == h for (r, h), prev in zip(self.sealed, prevs, strict=False))
         assert [r.version for r, _ in self.sealed] == list(range(1, e.version + 1))
         wanted = {kind: due for kind, due in armed(e).items() if due is not None}
-        assert {kind: due for kind, due in self.timers.items() if kind != "p1"} == wanted
+        assert {kind: due for kind, due in self.timers.items() if kind not in WAITING} == wanted
 
     def did(self, who: str | Actor, ask: Ask) -> Decision:
         """It must be decided."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from copy import deepcopy
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -99,6 +99,16 @@ def test_a_missing_tier_of_the_sla_is_four_findings():
     assert len(without("sla/starter")) == 4
 
 
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_missing_calendar_is_found(tier):
+    assert without(f"calendars/{tier}") == [f"calendars.{tier} is missing"]
+
+
+@pytest.mark.parametrize("clock", ["first_response", "resolution"])
+def test_a_missing_clock_is_found(clock):
+    assert without(f"clocks/{clock}") == [f"clocks.{clock} is missing"]
+
+
 @pytest.mark.parametrize("channel", ["reply", "call", "account_manager", "emergency"])
 def test_a_missing_channel_is_found(channel):
     assert without(f"channels/{channel}") == [f"channels.{channel} is missing"]
@@ -137,6 +147,74 @@ def test_what_makes_no_sense_is_found(row):
     number = value.lstrip("-").isdigit()
     found = put(path, int(value) if number else value.replace("_", " "))
     assert any(line.endswith(finding) and line.startswith(path.split("/")[0]) for line in found), found
+
+
+BUSINESS = {
+    "zone": "Europe/Berlin",
+    "hours": {"monday": ["09:00-12:30", "13:30-17:00"], "friday": ["22:00-24:00"]},
+    "holidays": ["2026-12-25"],
+    "origin": "default",
+}
+HOURS: list[tuple[dict[str, Any], str]] = [
+    ({"zone": "Europe/Bonn"}, ".zone is no time zone that this machine knows: Europe/Bonn"),
+    ({"zone": "../../etc"}, ".zone is no time zone that this machine knows: ../../etc"),
+    ({"hours": {}}, ".hours is empty: its clocks would never run; leave it out, and they always do"),
+    ({"hours": {"monday": []}}, ".hours is empty: its clocks would never run; leave it out, and they always do"),
+    *(
+        ({"hours": {"monday": periods}}, ".hours.monday must be periods one after the other, with time between them")
+        for periods in (
+            ["12:00-09:00"],
+            ["09:00-09:00"],
+            ["09:00-12:00", "11:00-13:00"],
+            ["13:00-17:00", "09:00-12:00"],
+        )
+    ),
+]
+
+
+def test_business_hours_are_part_of_a_whole_policy():
+    told = document()
+    told["calendars"]["starter"] = BUSINESS
+    assert findings(told) == []
+    assert parse(_toml(told)).document.calendars["starter"].holidays == (date(2026, 12, 25),)
+    assert (
+        "calendars.starter: monday 09:00-12:30, 13:30-17:00; friday 22:00-24:00 in Europe/Berlin, but for 1 holidays"
+        in parse(_toml(told)).defaults()
+    )
+
+
+@pytest.mark.parametrize(("wrong", "finding"), HOURS)
+def test_a_calendar_by_which_no_clock_can_run_is_found(wrong, finding):
+    assert put("calendars/starter", BUSINESS | wrong) == [f"calendars.starter{finding}"]
+
+
+@pytest.mark.parametrize("period", ["9:00-17:00", "09:00-25:00", "09:00-24:01", "09:60-10:00", "09:00", "24:00-24:00"])
+def test_a_period_is_two_times_of_a_day(period):
+    told = document()
+    told["calendars"]["starter"] = BUSINESS | {"hours": {"monday": [period]}}
+    (found,) = told_of(told)
+    assert found.startswith("calendars.starter.hours.monday.0")
+
+
+@pytest.mark.parametrize("marks", [[0, 50], [50, 100], [75, 50], [50, 50]])
+def test_warnings_rise_and_come_before_the_breach(marks):
+    assert put("clocks/resolution/warns_at", marks) == [
+        "clocks.resolution.warns_at must rise, between 1 and 99 percent"
+    ]
+
+
+def test_a_clock_that_stands_still_in_every_status_or_in_a_solved_one_is_found():
+    found = put("clocks/resolution/paused_in", ["new", "open", "pending"])
+    assert found == ["clocks.resolution.paused_in has both new and open: the clock would never run"]
+    told = document()
+    told["clocks"]["resolution"]["paused_in"] = ["solved"]
+    assert [line.partition(":")[0] for line in told_of(told)] == ["clocks.resolution.paused_in.0"]
+
+
+def test_a_policy_that_was_published_without_clocks_goes_by_the_defaults():
+    old = msgspec.json.decode(dump(POLICY))
+    del old["calendars"], old["clocks"]
+    assert load(msgspec.json.encode(old), 1).document == POLICY.document
 
 
 def test_a_level_without_authority_is_found():
@@ -210,6 +288,18 @@ def test_what_has_another_shape_is_found_all_of_it():
 
 # Look-ups ---------------------------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize(("clock", "pauses"), [("first_response", ()), ("resolution", ("pending", "on_hold"))])
+def test_pending_and_on_hold_pause_the_resolution_clock_and_both_warn(clock, pauses):
+    told = POLICY.document.clocks[clock]
+    assert (told.paused_in, told.warns_at, told.origin) == (pauses, (50, 75, 90), "default")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_clocks_always_run_by_default(tier):
+    assert POLICY.document.calendars[tier].hours is None
+
+
 SLA = """
 enterprise   15m/4h 1h/8h 4h/2d 8h/5d
 professional 1h/8h 4h/1d 8h/3d 1d/7d
@@ -272,6 +362,10 @@ def test_the_defaults_are_listed_and_what_the_document_says_is_not():
     assert {path for path in listed if path.startswith("matrix")} == cells - written
     assert {path for path in listed if path.startswith("updates")} == {f"updates.{tier}" for tier in TIERS}
     assert len([path for path in listed if path.startswith("sla")]) == 12
+    assert {path for path in listed if path.startswith("calendars")} == {f"calendars.{tier}" for tier in TIERS}
+    assert {path for path in listed if path.startswith("clocks")} == {"clocks.first_response", "clocks.resolution"}
+    assert "calendars.starter: always" in POLICY.defaults()
+    assert "clocks.resolution: paused in pending, on_hold, warns at 50 %, 75 %, 90 %" in POLICY.defaults()
     assert len(listed) == len(set(listed))
     assert "matrix.security_flag.starter: L2 within 0:15:00" in POLICY.defaults()
     assert "matrix.customer_request.starter: L1 no promise of time" in POLICY.defaults()

@@ -20,6 +20,7 @@ from machines.history import GENESIS, Record, canonical, digest, fold, said_hash
 from machines.values import (
     LEVEL_ROLE,
     THE_CLOCK,
+    WAITING,
     Actor,
     Ask,
     Command,
@@ -38,6 +39,7 @@ from machines.values import (
     Ticket,
     Transition,
 )
+from machines.waiting import waits
 from machines.world import Snapshot, World, holders
 from tests.machines.cast import NOW, POLICY, TEXT, mint
 from tests.machines.play import roster
@@ -89,6 +91,10 @@ class Lives:
         """A new batch: the world is read from the rows, as JSON."""
         held = self.held()
         closed = {e.ticket_id: e.id for e in self.rows.values() if e.state == "closed"}
+        waiting: dict[str, Any] = {}
+        for (ticket, kind), due in self.timers.items():
+            if kind in WAITING:
+                waiting.setdefault(ticket, {})[kind] = due
         read = Snapshot(
             now=self.now,
             policy_version=1,
@@ -98,6 +104,7 @@ class Lives:
             escalations=list(self.rows.values()),
             follows=closed,
             contacts=list(self.contacts.values()),
+            waiting=waiting,
         )
         again = msgspec.json.decode(msgspec.json.encode(read), type=Snapshot)
         self.world = World(again, {1: POLICY}, self.mint)
@@ -151,9 +158,11 @@ class Lives:
             self.timers.pop((ticket, kind), None)
             if due is not None:
                 self.timers[ticket, kind] = due
-        for ticket in self.tickets:
-            wanted = {kind: due for kind, due in armed(self.live(ticket)).items() if due is not None}
-            assert {k: due for (t, k), due in self.timers.items() if t == ticket and k != "p1"} == wanted
+        for name, known in self.tickets.items():
+            tier = next(c.tier for c in CUSTOMERS if c.id == known.customer_id)
+            every = {**armed(self.live(name)), **waits(known, tier, POLICY)}
+            wanted = {kind: due for kind, due in every.items() if due is not None}
+            assert {k: due for (t, k), due in self.timers.items() if t == name} == wanted
 
     def check(self, id_: str) -> None:
         """History folds to the row; every hash is right and names the one before."""

@@ -156,7 +156,7 @@ def test_a_lowered_priority_stops_no_running_clock():
 
 @pytest.mark.parametrize(("ticket", "customer"), [(None, None), (None, ACME), (Ticket("T-1"), None)])
 def test_a_p1_timer_of_a_ticket_that_nobody_reported_changes_nothing(ticket, customer):
-    known = Facts(THE_CLOCK, ticket=ticket, customer=customer, p1_by=NOW)
+    known = Facts(THE_CLOCK, ticket=ticket, customer=customer, waiting={"p1": NOW})
     for ask in (Rearm("T-1"), Fire("T-1", "p1", NOW)):
         got = decide(known, Command("c", ask, "r"), POLICY, NOW)
         assert isinstance(got, Decision)

@@ -22,7 +22,7 @@ from tests.machines.walk import Node, attempt, explore, scope, start
 from tests.machines.walks import SCOPES, stranded, walked
 
 ELSEWHERE = {
-    "a breach fires at most once per clock": "SLA clocks are a later issue; p0 and p1 are here, by their keys",
+    "a breach fires at most once per clock": "test_sla, test_waiting; p0 and p1 are here, by their keys",
     "the same command twice is once": "the engine's idempotency keys; here: what happens once, timers, reports, shifts",
     "replay is deterministic": "test_properties: deciding twice is one answer; here: history folds to the row",
     "the policy is total": "test_matrix",

@@ -208,7 +208,7 @@ def test_a_p1_that_is_reported_late_fires_in_the_same_batch_and_older_facts_leav
     assert [entry.trigger for entry in fired.entries] == ["open", "engage"]
     assert fired.timers["p1"] is None
     w.absorb(fired)
-    assert w.facts(Command("c3", Rearm("T-1"), "r"), THE_CLOCK).p1_by is None
+    assert w.facts(Command("c3", Rearm("T-1"), "r"), THE_CLOCK).waiting["p1"] is None
 
 
 def test_holders_are_the_owner_and_who_a_pending_handoff_is_offered_to():

@@ -133,7 +133,7 @@ def known(scope: Scope, node: Node, who: Actor, ask: Ask) -> Facts:
     contacts = {node.said.id: node.said} if node.said else {}
     follows = node.e.id if node.e and not node.open else None
     people, whose = on_roster(scope, node.off), customer(node.tier)
-    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), node.p1)
+    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), {"p1": node.p1})
 
 
 def attempt(scope: Scope, node: Node, who: Actor, ask: Ask) -> Decision | Refusal:

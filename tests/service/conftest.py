@@ -62,7 +62,9 @@ FACTS = {
     "status": "open",
     "subject": "Payments fail at checkout",
     "opened_at": "2026-01-05T08:00:00Z",
+    "sla": {"first_response_by": "2199-01-01T00:00:00Z", "resolution_by": "2199-01-01T00:00:00Z"},
 }
+"""A ticket whose SLA clocks are due in another century: tests of those say `sla=None`."""
 NOTHING: Any = object()
 
 

@@ -89,7 +89,7 @@ async def test_after_a_stop_an_unanswered_l4_is_paged_once_and_then_in_its_caden
     assert (await town.versions(one)).count("repage") == 1
     page_by = await town.db.fetchval("SELECT page_by FROM escalation WHERE id = $1", one)
     assert page_by == due + 35 * MINUTE
-    await town.db.execute("UPDATE timer SET due_at = $1", page_by)
+    await town.db.execute("UPDATE timer SET due_at = $1 WHERE kind = 'respond'", page_by)
     await town.db.execute(
         "INSERT INTO timer SELECT ticket_id, 'update', next_update_by FROM escalation WHERE next_update_by IS NOT NULL"
     )

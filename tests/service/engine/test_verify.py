@@ -90,6 +90,10 @@ ROWS = {
     "an engage timer": ("DELETE FROM timer WHERE kind = 'engage' AND ticket_id = 'T-4'", {"V6"}),
     "a P1 timer": ("DELETE FROM timer WHERE kind = 'p1'", {"V6"}),
     "a P1 timer's instant": ("UPDATE timer SET due_at = due_at + interval '1 s' WHERE kind = 'p1'", {"V6"}),
+    "an SLA clock's timer": ("DELETE FROM timer WHERE kind = 'resolution' AND ticket_id = 'T-4'", {"V6"}),
+    "an SLA clock's instant": ("UPDATE timer SET due_at = due_at + interval '1 s' WHERE kind = 'first_response'"
+                               " AND ticket_id = 'T-4'", {"V6"}),
+    "what an SLA clock is read from": ("UPDATE ticket SET phases = '[]' WHERE id = 'T-4'", {"V6"}),
     "a P1's end": ("UPDATE ticket SET status = 'solved' WHERE id = 'T-5'", {"V6"}),
     "an update timer": ("DELETE FROM timer WHERE kind = 'update' AND ticket_id = 'T-1'", {"V6"}),
 }  # fmt: skip
@@ -113,7 +117,7 @@ CHANGES = {
                              " 'acme', 'customer', 'acme', 'escalated', '{}', now()", "V5"),
     "a timer moved": ("UPDATE timer SET due_at = due_at + interval '1 microsecond' WHERE ticket_id = 'T-2'", "V6"),
     "a timer of nothing": ("INSERT INTO timer VALUES ('T-3', 'respond', now())", "V6"),
-    "a timer of another kind": ("UPDATE timer SET kind = 'engage' WHERE ticket_id = 'T-1'", "V6"),
+    "a timer of another kind": ("UPDATE timer SET kind = 'engage' WHERE ticket_id = 'T-1' AND kind = 'update'", "V6"),
     "a count of what somebody holds": ("UPDATE holding SET held = held + 1 WHERE person = 'dan'", "V3"),
     "a word in a text": ("UPDATE said SET text = jsonb_set(text::jsonb, '{detail}', '\"1000\"')"
                          " WHERE text::jsonb ? 'detail'", "V4"),

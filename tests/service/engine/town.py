@@ -33,6 +33,8 @@ ROLES = {
 LEVELS = {"ann": 0, "lee": 1, "mia": 2, "dan": 3, "vic": 4}
 BRIEF = BriefText("Nobody can log in", "It spreads", "Restarted twice", "A decision on the rollback")
 OPENED = datetime(2026, 1, 5, 9, tzinfo=UTC)
+FAR = datetime(2199, 1, 1, tzinfo=UTC)
+"""When SLA clocks of tickets are due that tests of something else report."""
 
 
 class Told(Struct, frozen=True):
@@ -145,6 +147,7 @@ class Town:
     def report(self, ticket: str, who: str = "desk", *, customer: str = "acme", **facts: Any) -> Job:
         """A ticket's facts; unless told otherwise an open P0 of acme, so L3 at once, offered to dan."""
         facts = {"priority": "p0", "status": "open", "subject": "Down", "opened_at": OPENED, **facts}
+        facts.setdefault("sla", {"first_response_by": FAR, "resolution_by": FAR})
         return self.job(who, Report(Ticket(ticket, customer_id=customer, **facts)))
 
     def request(self, ticket: str, who: str = "ann", situation: str = "executive_visibility") -> Job:

@@ -20,6 +20,7 @@ NOTE = {"trigger": "note", "text": "seen"}
 DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/tickets/{id}"): (EVERYBODY - {"aud"}, TICKET),
     ("GET", "/v1/tickets/{id}"): (EVERYBODY, None),
+    ("GET", "/v1/tickets/{id}/clocks"): (EVERYBODY, None),
     ("POST", "/v1/tickets/{id}/contacts"): (EVERYBODY - {"aud"}, CONTACT),
     ("GET", "/v1/tickets/{id}/contacts"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/escalations"): (EVERYBODY, None),

@@ -1,0 +1,156 @@
+"""Working calendars: which instants count for an SLA clock. A minute counts if the wall clock then reads a worked one.
+
+That sentence is the whole rule, also on the two nights a year on which a wall clock jumps: an hour that is skipped
+counts nothing, one that is read twice counts twice. A night shift is two periods, up to 24:00 and from 00:00.
+
+These are our own hundred lines, not `workclock` and `holidays`: what is counted must be shared with pauses and be
+explained span by span, and a published policy is immutable, so a holiday is a date in it. A library's next release
+would move deadlines that are running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Meta, Struct
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+Period = Annotated[str, Meta(pattern=f"^{_TIME}-({_TIME}|24:00)$")]
+"""Wall-clock times of one day, like 09:00-12:30: its first minute and the one after its last; 24:00 ends a day."""
+Stretch = tuple[datetime, datetime]
+"""From an instant up to another."""
+
+DAY, NONE = timedelta(days=1), timedelta(0)
+AHEAD = 3653 * DAY
+"""How far a calendar looks for working time. Whatever is due later than in ten years is due never."""
+OFFSET = timedelta(hours=15)
+"""No wall clock is further from UTC than this."""
+LAST = datetime.max.replace(tzinfo=UTC) - 2 * DAY
+FIRST = datetime.min.replace(tzinfo=UTC) + 2 * DAY
+"""Beyond these an instant has no wall clock in every time zone."""
+
+
+class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
+    """When clocks run. No `hours`: always. Else in the periods of each weekday of the time zone `zone` (IANA's name),
+    but for `holidays`; a weekday that is not listed is free."""
+
+    zone: str = "UTC"
+    hours: dict[Weekday, tuple[Period, ...]] | None = None
+    holidays: tuple[date, ...] = ()
+
+    def worked(self, since: datetime, until: datetime) -> Iterator[Stretch]:
+        """The stretches of working time between two instants, oldest first, in UTC; at most `AHEAD` long."""
+        if self.hours is None:
+            if since < until:
+                yield since, until
+            return
+        zone = _zone(self.zone)
+        since, until = max(since, FIRST), min(until, since_plus(since, AHEAD))
+        day, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+        while since < until and day <= last:
+            for begin, end in _worked_on(self.zone, self._periods(day), day):
+                if begin < until and since < end:
+                    yield max(begin, since), min(end, until)
+            day += DAY
+
+    def counted(self, since: datetime, until: datetime) -> timedelta:
+        """How much working time lies between two instants."""
+        return sum((end - begin for begin, end in self.worked(since, until)), NONE)
+
+    def after(self, since: datetime, span: timedelta) -> datetime | None:
+        """The first instant at which so much working time has passed; None: not within `AHEAD`.
+
+        What ends with a period is due at its end, not when the next one begins.
+        """
+        if span <= NONE:
+            return since
+        until = since_plus(since, span if self.hours is None else AHEAD)
+        for begin, end in self.worked(since, until):
+            if span <= end - begin:
+                return begin + span
+            span -= end - begin
+        return None
+
+    def _periods(self, day: date) -> tuple[Period, ...]:
+        if self.hours is None or day in self.holidays:
+            return ()
+        return self.hours.get(WEEKDAYS[day.weekday()], ())
+
+
+@lru_cache(maxsize=1024)
+def read(period: str) -> tuple[timedelta, timedelta]:
+    """A period's begin and end as spans since midnight."""
+    begin, end = (timedelta(hours=int(at[:2]), minutes=int(at[3:])) for at in period.split("-"))
+    return begin, end
+
+
+@lru_cache(maxsize=16_384)
+def _worked_on(zone: str, periods: tuple[Period, ...], day: date) -> tuple[Stretch, ...]:
+    """The stretches, in UTC, in which the wall clock reads this day and one of its periods.
+
+    Kept, for a clock of two weeks looks at sixty days, several times, at each report.
+    """
+    found = []
+    midnight = datetime.combine(day, time())
+    begins = midnight.replace(tzinfo=UTC) - OFFSET
+    for begin, end, offset in _offsets(_zone(zone), begins, begins + DAY + 2 * OFFSET) if periods else ():
+        wall_begin, wall_end = (at.replace(tzinfo=None) + offset for at in (begin, end))
+        for opens, closes in map(read, periods):
+            first, last = max(wall_begin, midnight + opens), min(wall_end, midnight + closes)
+            if first < last:
+                found.append(((first - offset).replace(tzinfo=UTC), (last - offset).replace(tzinfo=UTC)))
+    return tuple(found)
+
+
+def zone_known(name: str) -> bool:
+    """Whether there is a time zone of this name; UTC needs no list of them."""
+    try:
+        return bool(_zone(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def since_plus(since: datetime, span: timedelta) -> datetime:
+    """That much later, or the last instant that there is."""
+    return since + span if span < LAST - since else max(since, LAST)
+
+
+def _offsets(zone: tzinfo, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """The stretches between two instants in which the zone's offset from UTC stays the same, a day long at most."""
+    begin = since
+    while begin < until:
+        offset, end = _offset(zone, begin), min(begin + DAY, until)
+        if _offset(zone, end) != offset:
+            end = _jump(zone, begin, end)
+        yield begin, end, offset
+        begin = end
+
+
+def _jump(zone: tzinfo, begin: datetime, end: datetime) -> datetime:
+    """The first second with another offset than at `begin`; at `end` it has another."""
+    offset, low = _offset(zone, begin), begin.replace(microsecond=0)
+    steps = int((end - low) / timedelta(seconds=1)) + 1
+    behind = 0
+    while steps - behind > 1:
+        middle = (steps + behind) // 2
+        if _offset(zone, low + timedelta(seconds=middle)) == offset:
+            behind = middle
+        else:
+            steps = middle
+    return min(low + timedelta(seconds=steps), end)
+
+
+def _offset(zone: tzinfo, at: datetime) -> timedelta:
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None, "a time zone has an offset at every instant"
+    return offset
