@@ -83,6 +83,8 @@ def report(story: Story, ask: Report, actor: Actor, ask_id: str) -> Refusal | De
     ticket = facts.ticket = _followed(
         story, _carried(before, ask.ticket, at, tier=facts.customer.tier), facts.customer.tier
     )
+    opened = ticket.opened_at
+    assert opened is not None
     live = story.live
     if live and ticket.over and not before.over:
         _solved(story, live, at)
@@ -97,7 +99,7 @@ def report(story: Story, ask: Report, actor: Actor, ask_id: str) -> Refusal | De
             asked = Asked("p0_outage", since, key, detail={"priority": ticket.priority})
             refused = begin(story, _opener(actor), asked)
             assert refused is None, f"a fact's own situation was refused: {refused}"
-    said_at = ticket.opened_at if before.revision == 0 and ticket.opened_at else at
+    said_at = opened if before.revision == 0 else at
     if not ticket.solved and not too_old(story.policy, said_at):
         flag(story, _opener(actor), ask.found, said_at, {})
         if before.revision == 0:

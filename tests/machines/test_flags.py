@@ -47,12 +47,11 @@ def test_a_ticket_that_opens_with_a_word_counts_from_its_opening():
     assert play.stands.engage_by == NOW + 10 * MINUTE
 
 
-@pytest.mark.parametrize("first", [{"opened_at": None}, {"found": ()}])
-def test_a_word_without_an_opening_of_its_own_counts_from_the_report_that_brings_it(first):
-    play = reported(**{"found": (word(),), **first})
+def test_a_word_that_comes_after_the_opening_counts_from_the_report_that_brings_it():
+    play = reported(found=())
     play.until(MINUTE)
     play.report(found=(word(),))
-    assert play.stands.situations[0].at == (NOW if "opened_at" in first else NOW + MINUTE)
+    assert play.stands.situations[0].at == NOW + MINUTE
 
 
 def test_the_same_word_again_adds_nothing_also_after_it_was_dismissed_and_another_does():
