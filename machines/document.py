@@ -128,8 +128,8 @@ def _clocks() -> dict[ClockName, Clock]:
 class Repeats(Struct, frozen=True, forbid_unknown_fields=True):
     """How many reports of one issue within which span are a repeated contact.
 
-    The same text by the same sender counts again only `apart` after the last. Texts of one customer are similar, and so
-    one issue, where at least this share of their different words is the same.
+    The same text by the same sender counts again only `apart` after the last. Tickets of one customer are similar,
+    and so one issue, where at least this share of the different words that opened them is the same.
     """
 
     reports: int

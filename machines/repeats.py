@@ -1,7 +1,8 @@
 """Repeated contact: the third report of one issue within the window. Reports counted once do not count again.
 
-One issue: the same ticket, the same issue key, or a similar text, always of one customer. A report is a ticket as it is
-opened, or a contact of one of the customer's verified senders. The message that opens a ticket often comes as a contact
+One issue: the same ticket, the same issue key, or a ticket opened with a similar text, always of one customer: "any
+news?" on three tickets says nothing of one issue. A report is a ticket as it is opened, or a contact of one of the
+customer's verified senders. The message that opens a ticket often comes as a contact
 as well: an opening and the first contact on it are one report. Sources: the document's "Automatic Triggers" and its
 "Starter" row "On 3rd report"; `domain.md`, "Situations, target and time".
 """
@@ -75,7 +76,8 @@ def why(one: Reported, other: Reported, policy: Policy) -> str | None:
         return "same_ticket"
     if one.issue_key is not None and one.issue_key == other.issue_key:
         return "same_issue_key"
-    return "similar_text" if _similar(one, other, policy.document.repeats.similar) else None
+    opened = one.sender is None and other.sender is None
+    return "similar_text" if opened and _similar(one, other, policy.document.repeats.similar) else None
 
 
 def _similar(one: Reported, other: Reported, share: float) -> bool:

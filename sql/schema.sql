@@ -194,10 +194,10 @@ CREATE TABLE reported (
     words       integer[] NOT NULL,
     counted     boolean NOT NULL DEFAULT false
 );
-CREATE INDEX may_repeat ON reported (customer_id, at) WHERE NOT counted;
+CREATE INDEX may_repeat ON reported (customer_id, at) WHERE NOT counted AND sender IS NULL;
 CREATE INDEX may_repeat_ticket ON reported (ticket_id, at) WHERE NOT counted;
 CREATE INDEX may_repeat_key ON reported (customer_id, issue_key, at) WHERE NOT counted AND issue_key IS NOT NULL;
-CREATE INDEX may_repeat_print ON reported (customer_id, print, at) WHERE NOT counted AND print IS NOT NULL;
+CREATE INDEX may_repeat_print ON reported (customer_id, print, at) WHERE NOT counted AND sender IS NULL AND print IS NOT NULL;
 COMMENT ON TABLE reported IS 'Reports that may be one issue''s: tickets as they were opened (no sender), and contacts of verified senders.
 print and words are hashes of what was written; erasing a customer deletes here too. counted: a repetition was made of it.';
 

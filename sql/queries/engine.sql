@@ -85,7 +85,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(c.id, 1)) FROM (
 
 -- name: reports(asked)
 -- What customers reported before that may be the same issue as one of these, not counted yet: machines.values.Reported.
--- Each way has its index; words are compared with those of the customer's newest 300, so that no customer is slow.
+-- Each way has its index; what opens a ticket is compared with what opened the customer's newest 300, so that no
+-- customer is slow.
 SELECT coalesce(json_agg(r), '[]')::text FROM (
     SELECT DISTINCT ON (found.id) found.*
     FROM json_to_recordset($1::json) AS told(ticket_id text, customer_id text, issue_key text, print text,
@@ -100,11 +101,11 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
         (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.issue_key = of.issue_key
              AND r.at > told.since AND NOT r.counted ORDER BY r.at DESC LIMIT 100)
         UNION ALL
-        (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.print = told.print
-             AND r.at > told.since AND NOT r.counted ORDER BY r.at DESC LIMIT 100)
+        (SELECT r.* FROM reported r WHERE r.customer_id = told.customer_id AND r.print = told.print
+             AND r.at > told.since AND NOT r.counted AND r.sender IS NULL ORDER BY r.at DESC LIMIT 100)
         UNION ALL
-        (SELECT newest.* FROM (SELECT r.* FROM reported r WHERE r.customer_id = of.customer_id AND r.at > told.since
-                                   AND NOT r.counted ORDER BY r.at DESC LIMIT 300) AS newest
+        (SELECT newest.* FROM (SELECT r.* FROM reported r WHERE r.customer_id = told.customer_id AND r.at > told.since
+                                   AND NOT r.counted AND r.sender IS NULL ORDER BY r.at DESC LIMIT 300) AS newest
          WHERE newest.words && told.words
          ORDER BY (SELECT count(*) FROM unnest(newest.words) AS w WHERE w = ANY (told.words)) DESC LIMIT 50)) AS found
     WHERE told.customer_id IS NULL OR t.id IS NULL

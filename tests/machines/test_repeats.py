@@ -143,11 +143,12 @@ WORDS = tuple(range(10))
     ("theirs", "same"),
     [(WORDS, True), (WORDS[:6], True), (WORDS[:5], False), ((*WORDS, 98, 99), True), (tuple(range(50, 60)), False)],
 )
-def test_texts_of_one_customer_are_similar_where_most_words_are_the_same(theirs, same):
+def test_tickets_of_one_customer_are_similar_where_most_words_that_opened_them_are_the_same(theirs, same):
     one = earlier(1, issue_key=None, words=WORDS, print="a")
     other = earlier(2, issue_key=None, words=theirs, print="b")
     assert why(one, other, POLICY) == ("similar_text" if same else None)
     assert why(one, replace(other, customer_id="beta"), POLICY) is None
+    assert why(one, replace(other, sender="boss@acme.example"), POLICY) is None
 
 
 def test_short_texts_are_like_none():

@@ -61,6 +61,14 @@ async def test_similar_texts_of_one_customer_are_one_issue(service: Service):
     assert {r["ticket"]: r["because"] for r in reports} == {"T-1": same, "T-2": same, "T-4": "itself"}
 
 
+async def test_the_same_words_on_tickets_about_other_things_are_no_one_issue(service: Service):
+    """Any news: that is said on every ticket, and of none in particular."""
+    for n, about in enumerate(("Printer on the third floor", "Invoices of last March", "Password of my colleague")):
+        await service.ticket(f"T-{n}", subject=about, opened_at=START.isoformat())
+    told = [await said(service, f"T-{n}", "Is there any news about this, it is really urgent now", n) for n in range(3)]
+    assert [begun(answer) for answer in told] == [[], [], []]
+
+
 async def test_what_came_thirty_days_before_does_not_count(service: Service):
     await service.now_is("2026-03-01T12:00:00Z")
     await service.ticket("T-1", issue_key="DISK", opened_at="2026-01-05T09:00:00Z")
