@@ -17,6 +17,7 @@ PEOPLE = {"ann", "lee", "mia", "dan", "vic"}
 ONE_EACH = [who for who in CAST if who != "mo"]
 EVERYBODY = set(ONE_EACH)
 NOTE = {"trigger": "note", "text": "seen"}
+ALERT = {"action": "Create", "alert": {"alertId": "a-1", "message": "Disk full", "details": {"customer": "acme"}}}
 DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/tickets/{id}"): (EVERYBODY - {"aud"}, TICKET),
     ("GET", "/v1/tickets/{id}"): (EVERYBODY, None),
@@ -38,11 +39,13 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/people/{id}"): ({"root"}, PERSON),
     ("GET", "/v1/people/{id}"): (EVERYBODY, None),
     ("GET", "/v1/people"): (EVERYBODY, None),
+    ("POST", "/v1/inbound/{adapter}"): ({"desk"}, ALERT),
+    ("GET", "/v1/inbound/email"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/policies"): (EVERYBODY, None),
     ("GET", "/metrics"): (EVERYBODY, None),
 }
-ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
-"""Not there with the system's clock: `tests/service/clock` asks who may."""
+ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock"), ("POST", "/v1/inbound/email")}
+"""Not there with the system's clock, and no JSON: `tests/service/clock` and `tests/service/inbound` ask who may."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
 
 
@@ -57,7 +60,7 @@ async def town(shared_service: Service) -> tuple[Service, str]:
 
 def _path(path: str, escalation: str) -> str:
     noun = path.split("/")[2] if path.count("/") > 1 else ""
-    return path.replace("{id}", IDS.get(noun, escalation))
+    return path.replace("{id}", IDS.get(noun, escalation)).replace("{adapter}", "opsgenie")
 
 
 @pytest.mark.parametrize("who", ONE_EACH)
