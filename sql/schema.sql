@@ -72,9 +72,11 @@ CREATE TABLE person (
     slack   text,
     on_duty boolean NOT NULL DEFAULT false,
     windows jsonb NOT NULL DEFAULT '[]',
-    active  boolean NOT NULL DEFAULT true
+    active  boolean NOT NULL DEFAULT true,
+    left_at timestamptz
 );
 COMMENT ON COLUMN person.windows IS 'Spans [{"from": instant, "until": instant}] in which they are on duty besides on_duty.';
+COMMENT ON COLUMN person.left_at IS 'When the roster''s last change took them off duty or retired them; what it asks for is told from then on.';
 
 CREATE TABLE customer (
     id              text PRIMARY KEY,

@@ -101,7 +101,7 @@ async def put(request: web.Request) -> web.StreamResponse:
             encode(windows).decode(),
             fields.active,
         )
-        args = (which, fields.level, row["is_on_duty"], bool(row["left"]))
+        args = (which, fields.level, row["is_on_duty"], bool(row["left"]), row["left_at"])
         concerned = await conn.fetch(sql.query("person.concerned"), *args)
     name(request, value)
     asks = [Duty(each["ticket_id"], which) for each in concerned]

@@ -10,39 +10,47 @@ WHERE ($1::integer IS NULL OR p.level = $1) AND ($2::boolean IS NULL OR p.active
 ORDER BY p.id LIMIT $4::integer
 
 -- name: put(id, name, level, email, slack, on_duty, windows, active)
--- Whoever is retired loses their keys for good: coming back takes a new one. Answers whether they are on duty now, and
--- whether they left with this: went off duty, or were retired.
+-- Whoever is retired loses their keys for good: coming back takes a new one. Answers whether they are on duty now,
+-- whether they left with this (went off duty, or were retired), and when they last left so: it is kept, so that who is
+-- concerned is told by the next call, or by any node, should this one die before.
 WITH before AS (
-    SELECT p.active, p.active AND (p.on_duty OR EXISTS (
+    SELECT p.active, p.left_at, p.active AND (p.on_duty OR EXISTS (
         SELECT FROM jsonb_to_recordset(p.windows) w("from" timestamptz, until timestamptz)
         WHERE w."from" <= service_now() AND service_now() < w.until)) AS on_duty
     FROM person p WHERE p.id = $1
+), stands AS (
+    SELECT now.on_duty, b.on_duty AND NOT now.on_duty OR b.active AND NOT $8 AS left, b.left_at
+    FROM (SELECT $8 AND ($6 OR EXISTS (
+        SELECT FROM jsonb_to_recordset($7::jsonb) w("from" timestamptz, until timestamptz)
+        WHERE w."from" <= service_now() AND service_now() < w.until)) AS on_duty) AS now LEFT JOIN before b ON true
 ), retired AS (
     UPDATE api_key SET revoked_at = service_now()
     WHERE principal_id = $1 AND revoked_at IS NULL AND NOT $8::boolean
 ), made AS (
-    INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active)
-    VALUES ($1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8)
-    ON CONFLICT (id) DO UPDATE SET (name, level, email, slack, on_duty, windows, active) = (excluded.name,
-        excluded.level, excluded.email, excluded.slack, excluded.on_duty, excluded.windows, excluded.active)
-    RETURNING p.*, p.active AND (p.on_duty OR EXISTS (
-        SELECT FROM jsonb_to_recordset(p.windows) w("from" timestamptz, until timestamptz)
-        WHERE w."from" <= service_now() AND service_now() < w.until)) AS is_on_duty
+    INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active, left_at)
+    SELECT $1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8,
+        CASE WHEN s.left THEN service_now() WHEN NOT s.on_duty THEN s.left_at END FROM stands s
+    ON CONFLICT (id) DO UPDATE SET (name, level, email, slack, on_duty, windows, active, left_at) = (excluded.name,
+        excluded.level, excluded.email, excluded.slack, excluded.on_duty, excluded.windows, excluded.active,
+        excluded.left_at)
+    RETURNING p.*
 )
-SELECT to_jsonb(m)::text AS row, m.is_on_duty,
-    (b.on_duty AND NOT m.is_on_duty) OR (b.active AND NOT m.active) AS left
-FROM made m LEFT JOIN before b ON true
+SELECT to_jsonb(m)::text AS row, s.on_duty AS is_on_duty, s.left, m.left_at FROM made m CROSS JOIN stands s
 
--- name: concerned(id, level, on_duty, left)
+-- name: concerned(id, level, on_duty, left, left_at)
 -- The tickets whose escalation it concerns how this person stands now: offers to them unless they are on duty at its
--- level, what they own when they have just left, and offers to nobody when they are there. Who was named by a reassign
--- while off duty has not left since: such an offer waits for them.
+-- level, what they own when they have just left, or left before and nobody reminded them, and offers to nobody when
+-- they are there. Who was named by a reassign while off duty has not left since: such an offer waits for them.
 SELECT ticket_id FROM escalation e
 WHERE closed_at IS NULL AND (
     offered_to = $1 AND (level > $2::integer OR NOT $3::boolean AND ($4::boolean OR NOT EXISTS (
         SELECT FROM history h JOIN allowed_move m ON m.id = h.move AND m.trigger = 'reassign'
         WHERE h.escalation_id = e.id AND h.at = (e.handoff ->> 'offered_at')::timestamptz)))
-    OR $4 AND owner = $1
+    OR owner = $1 AND ($4 OR $5::timestamptz IS NOT NULL
+        AND (SELECT h.owner FROM history h WHERE h.escalation_id = e.id AND h.at < $5
+             ORDER BY h.version DESC LIMIT 1) = $1
+        AND NOT EXISTS (SELECT FROM history h
+                        WHERE h.escalation_id = e.id AND h.at >= $5 AND h.reason = 'shift_ended'))
     OR $3 AND offered_to IS NULL AND handoff ->> 'status' IN ('offered', 'briefed') AND level <= $2)
 ORDER BY id
 
@@ -54,16 +62,18 @@ SELECT EXISTS (
     WHERE p.active AND p.windows <> '[]' AND edge > $1::timestamptz AND edge <= $2::timestamptz)
 
 -- name: shifts()
--- What the newest edge of somebody's shift still asks for: offers made before it to whoever went, what they owned then
--- and were not reminded of since, and offers to nobody made before somebody came. Told in the order of the edges; the
--- version says where the escalation stood when this was seen. Now is asked for once, not for every window.
+-- What the newest edge of somebody's shift, or their leaving by the roster's change, still asks for: offers made before
+-- it to whoever went, what they owned then and were not reminded of since, and offers to nobody made before somebody
+-- came. Told in the order of the edges; the version says where the escalation stood when this was seen. Now is asked for
+-- once, not for every window.
 WITH shift AS MATERIALIZED (
-    SELECT p.id, p.level,
-        p.on_duty OR bool_or(w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until) AS on_duty,
-        max(greatest(CASE WHEN w."from" <= (SELECT service_now()) THEN w."from" END,
-                     CASE WHEN w.until <= (SELECT service_now()) THEN w.until END)) AS since
-    FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz)
-    WHERE p.active AND p.windows <> '[]' GROUP BY p.id
+    SELECT p.id, p.level, p.on_duty OR coalesce(
+            bool_or(w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until), false) AS on_duty,
+        greatest(p.left_at, max(greatest(CASE WHEN w."from" <= (SELECT service_now()) THEN w."from" END,
+                                         CASE WHEN w.until <= (SELECT service_now()) THEN w.until END))) AS since
+    FROM person p
+    LEFT JOIN LATERAL jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz) ON p.active
+    WHERE p.active AND p.windows <> '[]' OR p.left_at IS NOT NULL GROUP BY p.id
 ), concerned AS (
     SELECT e.id, e.ticket_id, e.version, s.id AS person, s.since
     FROM shift s JOIN escalation e ON e.offered_to = s.id

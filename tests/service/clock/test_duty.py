@@ -102,6 +102,32 @@ async def test_an_offer_that_was_not_passed_on_by_a_call_that_died_is_by_the_nex
     assert (await town.stands(e))["handoff"]["to"] == "mo"
 
 
+async def test_an_owner_who_was_not_reminded_by_a_call_that_died_is_by_the_next(town: Town):
+    e = (await at_l2(town))["id"]
+    await town.act("mia", e, "accept")
+    await town.at(START + MINUTE)
+    await town.service.db.execute("UPDATE person SET on_duty = false, left_at = service_now() WHERE id = 'mia'")
+    await town.person("mia", on_duty=False)
+    await town.person("mia", on_duty=False)
+    assert [row["reason"] for row in await town.rows(e)].count("shift_ended") == 1
+
+
+@pytest.mark.parametrize("active", [True, False])
+async def test_what_a_call_that_died_left_untold_any_node_tells(town: Town, active: bool):
+    owned = (await at_l2(town))["id"]
+    await town.act("mia", owned, "accept")
+    await town.off("mo")
+    offered = (await at_l2(town, "T-2"))["id"]
+    assert (await town.stands(offered))["handoff"]["to"] == "mia"
+    await town.person("lee", on_duty=[window(START, START + HOUR)])
+    await town.at(START + MINUTE)
+    left = "UPDATE person SET on_duty = false, active = $1, left_at = service_now() WHERE id = 'mia'"
+    await town.service.db.execute(left, active)
+    await town.at(START + 3 * HOUR)
+    assert [row["reason"] for row in await town.rows(owned)].count("shift_ended") == 1
+    assert "went_off_duty" in [row["reason"] for row in await town.rows(offered)]
+
+
 async def test_with_nobody_at_all_it_fails_closed_and_whoever_comes_is_offered_it(town: Town):
     await town.off("lee", "mia", "mo", "dan", "vic", "ann")
     await town.report("T-1", priority="p0")
