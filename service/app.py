@@ -17,6 +17,7 @@ from service.config import Settings
 from service.engine import Engine
 from service.housekeeping import keep_house
 from service.inbound.post import POST, Post
+from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
 from service.routes import all_routes
@@ -63,8 +64,10 @@ def build(settings: Settings, url: str) -> web.Application:
         tasks = [asyncio.create_task(keep_house(reads), name="housekeeping")]
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
+        later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield
+        await later.close()
         for task in tasks:
             task.cancel()
         await engine.stop()

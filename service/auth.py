@@ -51,6 +51,11 @@ def present(authorization: str | None) -> Token:
     return Token(parts[1], hashlib.sha256(parts[2].encode(errors="replace")).hexdigest())
 
 
+def person(which: str) -> Token:
+    """Somebody on the roster whom a signed request names: their own call, without a key. No header can present this."""
+    return Token(f"person:{which}", "")
+
+
 async def known(conn: asyncpg.Connection | asyncpg.Pool, token: Token) -> Known:
     """The principal of a key; raises 401 where it is unknown, revoked or retired."""
     row = await conn.fetchrow(sql.query("principal.of_key"), token.key)

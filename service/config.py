@@ -16,6 +16,7 @@ _PREFIX = "ESCALATION_"
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Secret = Annotated[str, msgspec.Meta(min_length=8)]
 
 
 class SettingsError(ValueError):
@@ -73,6 +74,8 @@ class Settings:
     mail_protocol: Literal["smtp", "lmtp"] = "smtp"
     # The API key of the service as which it is taken.
     mail_key: Annotated[str, msgspec.Meta(pattern="^esk_[0-9a-f]{16}_.+$")] | None = None
+    # The Slack app's signing secret; unset, nothing comes in from Slack.
+    slack_signing_secret: Secret | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
@@ -115,7 +118,7 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         try:
             values[name] = _convert(value, kinds[name])
         except msgspec.ValidationError as error:
-            told = "" if name == "mail_key" else f"={value}"
+            told = "" if name == "mail_key" or name.endswith("_secret") else f"={value}"
             findings.append(f"{origin}{told}: {error}")
     for name in ("database_url", "migrate_url"):
         url = values.get(name)

@@ -15,6 +15,7 @@ from service.routes import (
     people,
     policies,
     requests,
+    slack,
     tickets,
     transitions,
 )
@@ -28,6 +29,7 @@ def all_routes() -> tuple[Route, ...]:
         *escalations.ROUTES,
         *requests.ROUTES,
         *inbound.ROUTES,
+        *slack.ROUTES,
         *transitions.ROUTES,
         *history.ROUTES,
         *denials.ROUTES,

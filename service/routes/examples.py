@@ -119,3 +119,11 @@ ZENDESK = {
     },
     "event": {"current": "HIGH", "previous": "NORMAL"},
 }
+SLACK = {
+    "command": "/escalate",
+    "text": "T-1 executive_visibility Their board asks",
+    "user_id": "U024BE7LH",
+    "team_id": "T0001",
+    "trigger_id": "13345224609.738474920.8088930838d88f008e0",
+    "response_url": "https://hooks.slack.com/commands/T0001/1234/5678",
+}

@@ -40,6 +40,12 @@ WITH wanted AS MATERIALIZED (
     FROM api_key k JOIN principal p ON p.id = k.principal_id
     WHERE k.id = ANY ($4::text[]) AND k.revoked_at IS NULL AND p.active
       AND NOT EXISTS (SELECT FROM person h WHERE h.id = p.id AND NOT h.active)
+    UNION ALL
+    -- People whom a signed request names; where they have keys, they may no more than with those.
+    SELECT 'person:' || h.id, '', h.id, coalesce(p.role, 'agent'), coalesce(p.level, h.level), '{}'
+    FROM person h LEFT JOIN principal p ON p.id = h.id
+    WHERE h.id = ANY (ARRAY(SELECT substr(key, 8) FROM unnest($4::text[]) AS key WHERE key LIKE 'person:%'))
+      AND h.active AND coalesce(p.active, true)
 )
 SELECT json_build_object(
     'now', service_now(),

@@ -1,0 +1,17 @@
+-- What a door needs to know of somebody in Slack, and of what they name. Nothing is decided by it.
+
+-- name: caller(user)
+-- Now, and who on the roster has this Slack id: there should be one.
+SELECT service_now() AS now, ARRAY(SELECT id FROM person WHERE slack = $1 AND active ORDER BY id LIMIT 2) AS people
+
+-- name: meant(ticket_id, escalation_id)
+-- The escalation of that id, else the ticket's that is not closed, else its newest.
+SELECT row_to_json(e)::text AS row FROM escalation e
+WHERE e.ticket_id = $1 OR e.id = $2::uuid
+ORDER BY e.id = $2 DESC NULLS LAST, e.closed_at IS NULL DESC, e.id DESC LIMIT 1
+
+-- name: offered(escalation_id, version)
+-- The handoff as it stood at that version.
+SELECT (h.changed -> 'handoff')::text AS handoff FROM history h
+WHERE h.escalation_id = $1::uuid AND h.version <= $2 AND h.changed -> 'handoff' IS NOT NULL
+ORDER BY h.version DESC LIMIT 1
