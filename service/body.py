@@ -31,10 +31,7 @@ async def body(request: web.Request) -> Any:
     Raises 400; 408 where it comes too slowly, 413 where it is larger than the service takes, packed or unpacked,
     415 where it is packed in a way that the service doesn't unpack.
     """
-    raw = await raw_body(request)
-    if not raw:
-        unreadable("The body is empty: send JSON.")
-    return parse(raw)
+    return parse(await raw_body(request))
 
 
 async def raw_body(request: web.Request, limit: int | None = None) -> bytes:
@@ -140,6 +137,8 @@ def parse(raw: bytes) -> Any:
 
     Raises 400 that says what is wrong.
     """
+    if not raw:
+        unreadable("The body is empty: send JSON.")
     try:
         text = raw.decode()
     except UnicodeDecodeError:

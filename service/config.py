@@ -76,6 +76,11 @@ class Settings:
     mail_key: Annotated[str, msgspec.Meta(pattern="^esk_[0-9a-f]{16}_.+$")] | None = None
     # The Slack app's signing secret; unset, nothing comes in from Slack.
     slack_signing_secret: Secret | None = None
+    # What these sign their webhooks with; set, what is not so signed is refused.
+    zendesk_signing_secret: Secret | None = None
+    pagerduty_signing_secret: Secret | None = None
+    zammad_signing_secret: Secret | None = None
+    jira_signing_secret: Secret | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.

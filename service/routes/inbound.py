@@ -12,11 +12,13 @@ from msgspec import Meta, Struct
 
 import sql
 from machines.values import FieldProblem, Report
-from service.body import body, raw_body
+from service.body import parse, raw_body
 from service.door import IDEMPOTENCY_KEY, Id, Route, fit, idempotency_key, nowhere, path_id, query, token, wrong
 from service.inbound.adapters import ADAPTERS
 from service.inbound.adapters.told import Told
 from service.inbound.post import POST, Kept
+from service.inbound.signed import SIGNATURES
+from service.problems import Refused
 from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
 from service.routes.denials import EPOCH, MICROSECOND, Micros
 from service.routes.examples import MAIL, ZENDESK
@@ -76,12 +78,16 @@ async def mail(request: web.Request) -> web.StreamResponse:
 async def adapted(request: web.Request) -> web.StreamResponse:
     """Takes a help desk's own payload (`zammad`, `zendesk`, `freshdesk`, `pagerduty`, `jira`, `opsgenie`) as the facts
     of a ticket. What it does not tell stays as it is known; its customer is one of ours by the id that the help desk
-    has for it, or by the requester's address. What is about no ticket changes nothing: 202."""
-    value = await body(request)
+    has for it, or by the requester's address. What is about no ticket changes nothing: 202. Where the secret is set
+    with which the help desk signs, what is not so signed is 401."""
+    raw = await raw_body(request)
+    value = parse(raw)
     presented = token(request)
-    adapter = ADAPTERS.get(path_id(request, "adapter"))
+    desk = path_id(request, "adapter")
+    adapter = ADAPTERS.get(desk)
     if adapter is None:
         raise nowhere(f"There is no such adapter; there are {', '.join(ADAPTERS)}.")
+    _signed(request, desk, raw)
     try:
         told = adapter(value)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError, IndexError) as error:
@@ -96,6 +102,14 @@ async def adapted(request: web.Request) -> web.StreamResponse:
     facts, problems = fit(_whole(told, row), TicketFacts)
     ticket = ticket_of(told.id, facts)
     return await submit(request, job_of(request, presented, Report(ticket), reported, value, problems=problems))
+
+
+def _signed(request: web.Request, desk: str, raw: bytes) -> None:
+    """Raises 401 where a secret is set for this help desk, and the request is not signed with it."""
+    secret = getattr(request.app[HOUSE].settings, f"{desk}_signing_secret", None)
+    if secret is not None and not SIGNATURES[desk].holds(secret, request.headers, raw):
+        header = SIGNATURES[desk].header
+        raise Refused(401, "bad_signature", f"{header} is not the signature of this body by the secret that is set.")
 
 
 def _whole(told: Told, row: Any) -> dict[str, Any]:

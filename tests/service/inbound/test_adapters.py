@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.config import SettingsError, load
 from service.inbound.adapters import ADAPTERS
 from service.inbound.adapters.told import instant, priority
+from service.inbound.signed import SIGNATURES
 from service.routes.examples import ZENDESK
-from tests.service.conftest import Answer, Service
+from tests.service.conftest import Answer, Service, running
 
 WEBHOOKS = Path(__file__).parents[4] / "shared" / "data" / "webhooks"
 real = pytest.mark.skipif(not WEBHOOKS.is_dir(), reason="the real payloads are not here: ../shared/data/webhooks")
@@ -160,3 +164,80 @@ def test_a_help_desks_highest_priority_is_p0() -> None:
     words = ("Urgent", "1 low", "2 normal", "3 high", "P1", "P5", "Blocker", None, "strange")
     assert [priority(word) for word in words] == ["p0", "p3", "p2", "p1", "p0", "p3", "p0", None, None]
     assert instant("2026-01-05T19:58:12.797+1100") == "2026-01-05T19:58:12.797+11:00"
+
+
+# Signatures -------------------------------------------------------------------------------------------------------
+
+
+def test_signatures_are_those_of_the_senders_own_examples() -> None:
+    stamped = {
+        "X-Zendesk-Webhook-Signature": "tRDSF7URY8BLCDlaBcQ7FHu051Zk+aAB0NKMP53teMw=",
+        "X-Zendesk-Webhook-Signature-Timestamp": "2021-07-25T10:00:00Z",
+    }
+    secret = "HRkRd4BeOAoUkfZr-mhauJT64rvBASlJRoIyPsd3zeA="
+    # That example is older, and signs the body before the instant; all that they say since is the other way round.
+    assert not SIGNATURES["zendesk"].holds(secret, stamped, b'{"say": "hello"}')
+    stamped["X-Zendesk-Webhook-Signature"] = "Rry/4TtIdFyawtXXp8QdI6tlAUUQ/5kL1OTp5qo/ZIk="
+    assert SIGNATURES["zendesk"].holds(secret, stamped, b'{"say": "hello"}')
+    told = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"
+    assert SIGNATURES["jira"].holds("It's a Secret to Everybody", {"X-Hub-Signature": told}, b"Hello World!")
+
+
+STAMP = "2026-01-05T09:05:00Z"
+KNOWN = "a secret between us"
+
+
+def _signed(desk: str, raw: bytes, secret: str = KNOWN) -> dict[str, str]:
+    """The headers with which a help desk signs, written anew from its documentation."""
+
+    def mac(signed: bytes, how: str = "sha256") -> Any:
+        return hmac.new(secret.encode(), signed, how)
+
+    match desk:
+        case "zendesk":
+            told = base64.b64encode(mac(STAMP.encode() + raw).digest()).decode()
+            return {"X_Zendesk_Webhook_Signature": told, "X_Zendesk_Webhook_Signature_Timestamp": STAMP}
+        case "pagerduty":
+            return {"X_PagerDuty_Signature": f"v1={'0' * 64}, v1={mac(raw).hexdigest()}"}
+        case "zammad":
+            return {"X_Hub_Signature": f"sha1={mac(raw, 'sha1').hexdigest()}"}
+    return {"X_Hub_Signature": f"sha256={mac(raw).hexdigest()}"}
+
+
+@pytest.mark.parametrize("desk", SIGNATURES)
+async def test_where_a_secret_is_set_what_is_not_signed_with_it_is_401_key_or_no_key(
+    database_url: str, desk: str
+) -> None:
+    async with running(database_url, **{f"{desk}_signing_secret": KNOWN}) as service:
+
+        async def tell(who: str | None, raw: bytes, headers: dict[str, str]) -> Answer:
+            return await service.call(who, "POST", f"/v1/inbound/{desk}", raw=raw, **headers)
+
+        raw = b'{"strange": true}'  # 422 once it is signed: what is in it is another test's
+        right = _signed(desk, raw)
+        assert (await tell("desk", raw, right)).status == 422
+        (name, value), *rest = right.items()
+        wrong = ("", value.replace("=", ""), value[:-2], value.upper(), "ü", "v1=" * 100)
+        for headers in ({}, _signed(desk, raw, "another secret"), *({**right, name: each} for each in wrong)):
+            (await tell("desk", raw, headers)).problem(401, "bad_signature")
+        (await tell("desk", raw.replace(b"true", b"null"), right)).problem(401, "bad_signature")
+        for other, _ in rest:
+            (await tell("desk", raw, {**right, other: STAMP.replace("05", "06")})).problem(401, "bad_signature")
+        (await tell(None, raw, right)).problem(401, "no_key")
+        (await tell("ann", raw, right)).problem(422, "invalid_fields")
+        (await service.call("desk", "POST", "/v1/inbound/opsgenie", OPSGENIE)).ok()
+
+
+async def test_a_signed_payload_is_taken_byte_for_byte_and_is_the_tickets_facts(database_url: str) -> None:
+    async with running(database_url, jira_signing_secret=KNOWN) as service:
+        raw = json.dumps(JIRA, indent=3).encode()
+        told = (await service.call("desk", "POST", "/v1/inbound/jira", raw=raw, **_signed("jira", raw))).ok()
+        assert told["ticket"]["id"] == "HELP-7"
+
+
+def test_every_sender_that_signs_has_its_setting_and_no_bad_secret_is_repeated() -> None:
+    for desk in SIGNATURES:
+        assert getattr(load(environ={f"ESCALATION_{desk.upper()}_SIGNING_SECRET": KNOWN}), f"{desk}_signing_secret")
+        with pytest.raises(SettingsError) as refusal:
+            load(environ={f"ESCALATION_{desk.upper()}_SIGNING_SECRET": "hush"})
+        assert "hush" not in str(refusal.value)
