@@ -61,7 +61,7 @@ def build(settings: Settings, url: str) -> web.Application:
         house = app[HOUSE] = House(engine, reads, policies, settings)
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
-        tasks = [asyncio.create_task(keep_house(reads), name="housekeeping")]
+        tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         later = app[LATER] = Later()

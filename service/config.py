@@ -74,6 +74,9 @@ class Settings:
     mail_protocol: Literal["smtp", "lmtp"] = "smtp"
     # The API key of the service as which it is taken.
     mail_key: Annotated[str, msgspec.Meta(pattern="^esk_[0-9a-f]{16}_.+$")] | None = None
+    # Mail that became no contact is kept so many days, and so many of the newest.
+    keep_mail_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+    keep_mail_most: Count = 10_000
     # The Slack app's signing secret; unset, nothing comes in from Slack.
     slack_signing_secret: Secret | None = None
     # What these sign their webhooks with; set, what is not so signed is refused.

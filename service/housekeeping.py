@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 import sql
+from service.config import Settings
 from service.database import MONTHS
 
 log = structlog.get_logger(__name__)
@@ -17,21 +18,29 @@ EVERY = 3600.0
 AT_ONCE = 5000
 
 
-async def keep_house(pool: asyncpg.Pool) -> None:
+async def keep_house(pool: asyncpg.Pool, settings: Settings) -> None:
     """Tidy now and every hour, until cancelled. A round that fails is logged, and the next one tries again."""
     while True:
         try:
-            await tidy(pool)
+            await tidy(pool, settings)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("housekeeping_failed", error=f"{type(error).__name__}: {error}")
         await asyncio.sleep(EVERY)
 
 
-async def tidy(pool: asyncpg.Pool) -> None:
-    """One round: partitions for the months to come, stored answers of more than 48 hours ago, counts of the gone."""
+async def tidy(pool: asyncpg.Pool, settings: Settings) -> None:
+    """One round: partitions for the months to come, stored answers of more than 48 hours ago, kept mail that is too old
+    or too much, counts of the gone."""
     made = await pool.fetchval(sql.query("housekeeping.make_partitions"), MONTHS)
-    forgotten = 0
-    while (deleted := int((await pool.execute(sql.query("housekeeping.forget_answers"), AT_ONCE)).split()[-1])) > 0:
-        forgotten += deleted
+    answers = await _forget(pool, "housekeeping.forget_answers")
+    mail = await _forget(pool, "housekeeping.forget_mail", settings.keep_mail_days, settings.keep_mail_most)
     await pool.execute(sql.query("housekeeping.sum_holdings"))
-    log.info("house_tidied", partitions_made=made, answers_forgotten=forgotten)
+    log.info("house_tidied", partitions_made=made, answers_forgotten=answers, mail_forgotten=mail)
+
+
+async def _forget(pool: asyncpg.Pool, query: str, *arguments: int) -> int:
+    """Delete a bounded number of rows again and again, until none are left; how many it were."""
+    forgotten = 0
+    while (deleted := int((await pool.execute(sql.query(query), *arguments, AT_ONCE)).split()[-1])) > 0:
+        forgotten += deleted
+    return forgotten

@@ -178,12 +178,16 @@ CREATE TABLE kept_mail (
     body        text NOT NULL,
     automatic   text CONSTRAINT automatic_is_known CHECK (automatic IN ('bounce', 'auto_reply')),
     by          text NOT NULL,
+    customer_id text,
     CONSTRAINT a_stranger_wrote_on_a_ticket CHECK (why <> 'stranger' OR ticket_id IS NOT NULL)
 );
 CREATE INDEX ON kept_mail (received_at, id);
 CREATE INDEX ON kept_mail (ticket_id, received_at) WHERE ticket_id IS NOT NULL;
+CREATE INDEX ON kept_mail (customer_id) WHERE customer_id IS NOT NULL;
 COMMENT ON TABLE kept_mail IS 'Mail that names no ticket of ours, or comes from nobody whom its customer has named: for a person to look at.
 Its id follows from the message, so that the same one delivered again is kept once.';
+COMMENT ON COLUMN kept_mail.customer_id IS 'Whose it is, as far as can be told: of the ticket that it names, else whose contact sent it.
+Erasing a customer deletes theirs here.';
 
 CREATE TABLE reported (
     id          uuid PRIMARY KEY,
@@ -464,8 +468,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO escalation_service;
 GRANT USAGE ON SEQUENCE history_seq TO escalation_service;
 REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
-GRANT INSERT ON history, denial, said, ticket_event, contact, kept_mail, outbox, policy TO escalation_service;
+GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock TO escalation_service;
+GRANT INSERT, DELETE ON kept_mail TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -99,7 +99,7 @@ async def _keep(conn: asyncpg.Connection, mail: Mail, own: str, ticket_id: str |
         "stranger" if ticket_id else "no_ticket",
         ticket_id,
     )
-    told = (mail.message_id, mail.sender, mail.subject, mail.text, mail.automatic, by)
+    told = (mail.message_id, mail.sender, mail.subject, mail.text, mail.automatic, by, (mail.sender or "").casefold())
     await conn.execute(sql.query("mail.keep"), kept.id, kept.why, kept.ticket_id, *told)
     return kept
 

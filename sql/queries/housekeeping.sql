@@ -10,6 +10,15 @@ DELETE FROM answered WHERE (principal_id, key) IN (
     SELECT principal_id, key FROM answered WHERE at < service_now() - interval '48 hours' LIMIT $1
 )
 
+-- name: forget_mail(days, newest, most)
+-- Mail that became no contact: what is older than so many days, and what is beyond so many of the newest.
+DELETE FROM kept_mail WHERE id IN (
+    SELECT id FROM kept_mail
+    WHERE received_at < service_now() - make_interval(days => $1) OR (received_at, id) <= (
+        SELECT received_at, id FROM kept_mail ORDER BY received_at DESC, id DESC OFFSET $2 LIMIT 1)
+    LIMIT $3
+)
+
 -- name: sum_holdings()
 -- What connections that are gone have counted becomes one row for each person. Nobody who is at work waits for it.
 WITH gone AS (

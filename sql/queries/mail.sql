@@ -13,9 +13,13 @@ FROM (
 ) AS named JOIN ticket t ON t.id = named.id JOIN customer c ON c.id = t.customer_id
 WHERE t.revision > 0 ORDER BY named.n LIMIT 1
 
--- name: keep(id, why, ticket_id, message_id, sender, subject, body, automatic, by)
-INSERT INTO kept_mail (id, why, ticket_id, message_id, sender, subject, body, automatic, by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
+-- name: keep(id, why, ticket_id, message_id, sender, subject, body, automatic, by, casefolded)
+-- It is the customer's whose ticket it names, else theirs whose contact alone its sender is.
+INSERT INTO kept_mail (id, why, ticket_id, message_id, sender, subject, body, automatic, by, customer_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce(
+    (SELECT t.customer_id FROM ticket t WHERE t.id = $3),
+    (SELECT min(c.id) FROM customer c WHERE c.contacts @> ARRAY[$10::text] HAVING count(*) = 1)))
+ON CONFLICT (id) DO NOTHING
 
 -- name: page(why, ticket_id, before_at, before_id, count)
 -- Newest first: what was kept, and contacts whose word only looks like the one that asks for an escalation.

@@ -9,7 +9,7 @@ import pytest
 
 from service import database
 
-APPENDS = {"history", "denial", "said", "ticket_event", "contact", "kept_mail", "policy"}
+APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy"}
 CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported"}
 REMOVES = {"ticket", "timer", "answered", "holding"}
 
@@ -127,7 +127,7 @@ async def test_its_rights_are_these_and_no_others(owner: asyncpg.Connection):
     expected |= {name: {"select", "insert"} for name in APPENDS | {"outbox"}}
     expected |= {name: {"select", "insert", "update"} for name in CHANGES}
     expected |= {name: {"select", "insert", "update", "delete"} for name in REMOVES}
-    expected["history_seq"] = {"usage"}
+    expected |= {"kept_mail": {"select", "insert", "delete"}, "history_seq": {"usage"}}
     assert rights == expected
     single = await owner.fetch(
         "SELECT attrelid::regclass::text || '.' || attname AS name, privilege_type FROM pg_attribute,"

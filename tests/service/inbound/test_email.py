@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from service import housekeeping
+from service.config import Settings
+from service.housekeeping import tidy
 from service.inbound.threads import Planned, message_id, ours
+from service.submit import HOUSE
 from tests.service.conftest import Service
 from tests.service.inbound.post import BOSS, encoded, send, waiting, written
 
@@ -205,3 +209,63 @@ async def test_an_idempotency_key_holds_for_mail_as_for_every_post(service: Serv
     again = await send(service, written("[T-1] one"), Idempotency_Key="k")
     assert (again.raw, again.headers["Idempotency-Replayed"]) == (first.raw, "true")
     (await send(service, written("[T-1] two"), Idempotency_Key="k")).problem(422, "key_reused")
+
+
+# Kept for a while -------------------------------------------------------------------------------------------------
+
+
+async def _tidied(service: Service, days: int, most: int) -> list[str]:
+    """What is left of the kept mail after a round of housekeeping, newest first."""
+    pool = service.app[HOUSE].reads
+    await tidy(pool, Settings(keep_mail_days=days, keep_mail_most=most))
+    return [kept["subject"] for kept in await waiting(service)]
+
+
+async def test_kept_mail_goes_when_it_is_older_than_the_days_that_are_set(service: Service) -> None:
+    for day in (1, 2, 3):
+        await service.now_is(f"2026-01-0{day}T09:00:00Z")
+        (await send(service, written(f"of day {day}"))).ok(202)
+    assert await _tidied(service, 1, 10) == ["of day 3", "of day 2"]
+    await service.now_is("2026-01-03T09:00:01Z")
+    assert await _tidied(service, 1, 10) == ["of day 3"]
+
+
+async def test_no_more_kept_mail_stays_than_is_set_and_the_oldest_goes_first(service: Service) -> None:
+    for hour in range(5):
+        await service.now_is(f"2026-01-05T0{hour}:00:00Z")
+        (await send(service, written(f"of {hour}"))).ok(202)
+    assert await _tidied(service, 30, 5) == ["of 4", "of 3", "of 2", "of 1", "of 0"]
+    assert await _tidied(service, 30, 2) == ["of 4", "of 3"]
+
+
+async def test_many_rounds_forget_what_one_statement_does_not(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "AT_ONCE", 2)
+    for n in range(6):
+        (await send(service, written(f"{n}"))).ok(202)
+    assert len(await _tidied(service, 30, 1)) == 1
+
+
+async def test_kept_mail_is_its_customers_as_far_as_can_be_told_so_that_it_is_erased_with_them(
+    service: Service,
+) -> None:
+    await service.ticket("T-1")
+    await service.db.execute("UPDATE customer SET contacts = '{boss@beta.example,both@x.example}' WHERE id = 'beta'")
+    await service.db.execute("UPDATE customer SET contacts = '{both@x.example}' WHERE id = 'solo'")
+    for subject, sender in (
+        ("[T-1] a stranger's", "eve@elsewhere.example"),
+        ("a contact's", "Boss@Beta.example"),
+        ("[T-1] on another's ticket", "boss@beta.example"),
+        ("two customers' contact's", "both@x.example"),
+        ("nobody's", "eve@elsewhere.example"),
+    ):
+        (await send(service, written(subject, sender=sender))).ok(202)
+    found = await service.db.fetch("SELECT subject, customer_id FROM kept_mail")
+    assert {row["subject"]: row["customer_id"] for row in found} == {
+        "[T-1] a stranger's": "acme",
+        "a contact's": "beta",
+        "[T-1] on another's ticket": "acme",
+        "two customers' contact's": None,
+        "nobody's": None,
+    }
