@@ -72,6 +72,34 @@ async def test_a_report_cut_off_is_one_event(town: Town, proxy: Proxy, fate: Fat
 
 
 @pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("once", [False, True])
+async def test_a_contact_cut_off_that_moves_nothing_is_heard_once(town: Town, proxy: Proxy, fate: Fate, once: bool):
+    engine = town.engine(proxy.url)
+    (escalation,) = await town.standing(engine, "T-1")
+    proxy.stop_at("COMMIT", fate, wait=False)
+    answer = await alone(engine, town.heard("T-1", once=once))
+    assert (answer.status, answer.triggers) == (201, ())
+    assert await town.versions(escalation) == ["open", "engage", "accept"]
+    assert await town.db.fetchval("SELECT count(*) FROM contact") == 1
+    assert await town.db.fetchval("SELECT revision FROM ticket") == 2
+
+
+@pytest.mark.parametrize("fate", FATES)
+async def test_a_contact_is_found_by_its_own_id_so_that_it_is_not_decided_again(town: Town, proxy: Proxy, fate: Fate):
+    engine = town.engine(proxy.url)
+    await town.standing(engine, "T-1")
+    heard = town.heard("T-1")
+    stop = proxy.stop_at("COMMIT", fate)
+    (reply,) = put(engine, [heard])
+    await stop.reached.wait()
+    asked = len(proxy.said)
+    stop.go.set()
+    assert told(await reply).status == 201
+    again = sum("contact_rows AS" in said for said in proxy.said[asked:])
+    assert again == (1 if fate == "lose" else 0)
+
+
+@pytest.mark.parametrize("fate", FATES)
 async def test_a_timer_cut_off_fires_once(town: Town, proxy: Proxy, fate: Fate):
     engine = town.engine(proxy.url)
     (escalation,) = await town.standing(engine, "T-1", accepted=False)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from machines.case import Mint, SeededMint
 from machines.escalation import RULES
-from machines.values import Ask, BriefText, Command, Duty, Fire, Refusal, Report, Request, Ticket, Transition
+from machines.values import Ask, BriefText, Command, Duty, Fire, Heard, Refusal, Report, Request, Ticket, Transition
 from service import auth, clock, database
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.engine import Engine
@@ -149,6 +149,11 @@ class Town:
         facts = {"priority": "p0", "status": "open", "subject": "Down", "opened_at": OPENED, **facts}
         facts.setdefault("sla", {"first_response_by": FAR, "resolution_by": FAR})
         return self.job(who, Report(Ticket(ticket, customer_id=customer, **facts)))
+
+    def heard(self, ticket: str, who: str = "desk", *, once: bool = False) -> Job:
+        """A customer's word that asks for nothing, and so moves nothing."""
+        sender, body = "c@acme.example", "Any news?"
+        return self.job(who, Heard(str(uuid4()), ticket, None, "portal", sender, "customer", None, body, once=once))
 
     def request(self, ticket: str, who: str = "ann", situation: str = "executive_visibility") -> Job:
         """A manual reason."""
