@@ -46,6 +46,8 @@ class Later:
                     log.warning("slack_answer_refused", status=told.status)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             log.warning("slack_answer_failed", error=type(error).__name__)
+        except Exception:
+            log.exception("slack_answer_failed")
 
     async def close(self) -> None:
         """Send what is on its way, then end."""
