@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
+from machines.folding import Folded, fold
 from machines.matrix import Policy
 from machines.values import Channel, Word
 
@@ -44,25 +45,14 @@ def word_in(subject: str | None, policy: Policy) -> Word | None:
     Folded by NFKC and case, as Unicode does it: `ＥＳＣＡＬＡＴＥ` and `EſCALATE` are the word, and an invisible
     character in it hides nothing. `de-escalate` is the opposite, in whatever letters it is written.
     """
-    folded = _folded(subject or "")
-    found = [word for asked in policy.document.asking.words for word in _occurrences(folded, asked, policy)]
+    plain = _without_marks(fold(subject or ""))
+    found = [word for asked in policy.document.asking.words for word in _occurrences(plain, asked, policy)]
     exact = [word for word in found if not word.look_alike]
     return next(iter(exact or found), None)
 
 
-def _folded(subject: str) -> list[tuple[str, int]]:
-    """Each folded character, and where in the subject it comes from."""
-    found = []
-    for place, char in enumerate(subject):
-        if unicodedata.category(char) != "Cf":
-            folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", char).casefold())
-            found += [(each, place) for each in folded]
-    return found
-
-
-def _occurrences(folded: list[tuple[str, int]], asked: str, policy: Policy) -> Iterator[Word]:
+def _occurrences(plain: list[tuple[str, int, bool]], asked: str, policy: Policy) -> Iterator[Word]:
     size = len(asked)
-    plain = _without_marks(folded)
     for begin in range(len(plain) - size + 1):
         part = plain[begin : begin + size]
         end = begin + size
@@ -76,10 +66,11 @@ def _occurrences(folded: list[tuple[str, int]], asked: str, policy: Policy) -> I
         yield Word(asked, part[0][1], look_alike)
 
 
-def _without_marks(folded: list[tuple[str, int]]) -> list[tuple[str, int, bool]]:
-    """Letters without their accents, and whether they had some: what is accented only looks like the word."""
+def _without_marks(folded: Folded) -> list[tuple[str, int, bool]]:
+    """Letters without their accents, where each comes from, and whether it had some: what is accented only looks like
+    the word."""
     found: list[tuple[str, int, bool]] = []
-    for char, place in folded:
+    for char, place in zip(folded.text, folded.at, strict=False):  # `at` also says where it ends
         apart = unicodedata.normalize("NFD", char)
         if unicodedata.category(char).startswith("M"):
             if found:

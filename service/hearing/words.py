@@ -15,9 +15,9 @@ from typing import NamedTuple
 import ahocorasick
 
 from machines.document import WordList
+from machines.folding import Folded, fold
 from machines.matrix import Policy
 from machines.values import Found, Heard, Report
-from service.hearing.folding import Folded, fold
 from service.hearing.quoted import answers, own_words
 
 MOST = 20

@@ -18,7 +18,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from service.inbound.text import own_words, seen
+from service.hearing.quoted import own_text
+from service.inbound.html import seen
 
 MOST_LINES = 150_000
 """Lines that are read: 11 MB of an attachment. They bound what a mail made for it costs in memory."""
@@ -221,9 +222,9 @@ def _text(message: Message) -> str:
             told = _content(part)[:left]
             into.append(told)
             left -= len(told)
-    text = own_words("\n".join(plain))
+    text = own_text("\n".join(plain))
     if not "".join(plain).strip() and html:
-        text = own_words("\n".join(seen(each) for each in html))
+        text = own_text("\n".join(seen(each) for each in html))
     return _NO_TEXT.sub("", text)[:MOST_TEXT]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.inbound.adapters.told import Told, at, given, priority, text
-from service.inbound.text import seen
+from service.inbound.html import seen
 
 _STATUS = {
     "open": "open",
