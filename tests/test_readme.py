@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from machines.__main__ import markdown_table, render
+from service.config import FIELDS
+from service.inbound.slack import read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,6 +32,21 @@ def test_the_readmes_drawing_is_the_running_machines_drawing():
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_what_the_readme_links_to_is_there(target: str):
     assert (ROOT / target).exists()
+
+
+def test_every_setting_that_the_readme_names_is_one():
+    named = set(re.findall(r"ESCALATION_([A-Z_]+)\b", README))
+    assert len(named) > 10
+    assert {name.lower() for name in named} <= set(FIELDS)
+
+
+def test_what_the_readme_says_in_slack_is_understood():
+    said = re.findall(r"^/escalate (.+)$", README, re.MULTILINE)
+    assert len(said) == 4
+    for text in said:
+        told = read(urlencode({"user_id": "U1", "text": text}).encode())
+        assert told is not None
+        assert told.wish is not None, text
 
 
 def test_the_readme_names_the_two_commands():

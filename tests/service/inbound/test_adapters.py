@@ -12,7 +12,7 @@ import pytest
 
 from service.config import SettingsError, load
 from service.inbound.adapters import ADAPTERS
-from service.inbound.adapters.told import instant, priority
+from service.inbound.adapters.told import Told, instant, priority
 from service.inbound.signed import SIGNATURES
 from service.routes.examples import ZENDESK
 from tests.service.conftest import Answer, Service, running
@@ -158,6 +158,19 @@ async def test_what_it_does_not_send_is_refused(service: Service) -> None:
 async def test_only_services_report_and_only_through_adapters_that_there_are(service: Service) -> None:
     (await tell(service, "zendesk", ZENDESK, "ann")).problem(403, "not_permitted")
     (await tell(service, "remedy", {})).problem(404, "not_found")
+
+
+async def test_an_adapter_is_a_function_in_the_list_and_nothing_else_has_to_know_of_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def yours(payload: dict[str, Any]) -> Told | None:
+        return Told(payload["case"], {"subject": payload["about"]}, ("acme",)) if "case" in payload else None
+
+    monkeypatch.setitem(ADAPTERS, "yours", yours)
+    told = (await tell(service, "yours", {"case": "C-1", "about": "Down"})).ok()["ticket"]
+    assert (told["id"], told["subject"], told["customer_id"]) == ("C-1", "Down", "acme")
+    assert (await tell(service, "yours", {})).ok(202)
+    assert (await tell(service, "yours", {"case": "C-1"})).fields() == {""}
 
 
 def test_a_help_desks_highest_priority_is_p0() -> None:
