@@ -120,17 +120,13 @@ def _command(user: str, text: str) -> Said:
     if len(said) > LONGEST_TEXT:
         return Said(user, why=f"That is too long: at most {LONGEST_TEXT} characters.")
     if verb != "escalate":
-        return Said(user, Wish(verb, _named(on), said.strip()))
+        return Said(user, Wish(verb, on, said.strip()))
     for situation, begins in _BEGINS.items():
         if begun := begins.match(said.strip()):
             if reason := said.strip()[begun.end() :]:
                 return Said(user, Wish(verb, on, reason, situation))
             return Said(user, why=f"Say in your words why: `/escalate {on} {situation} …`")
     return Said(user)
-
-
-def _named(on: str) -> str:
-    return on.lower() if UUID.fullmatch(on.lower()) else on
 
 
 def _interaction(payload: Any) -> Said:

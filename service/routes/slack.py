@@ -88,7 +88,7 @@ async def _done(request: web.Request, said: Said, stamp: str, once: str) -> Mess
         if wish.verb == "escalate":
             ask: Ask = Request(wish.on, wish.situation or "", wish.reason)
         else:
-            which = wish.on if UUID.fullmatch(wish.on) else None
+            which = wish.on.lower() if UUID.fullmatch(wish.on.lower()) else None
             found = await conn.fetchval(sql.query("slack.meant"), wish.on, which)
             if found is None:
                 return message(f"There is no escalation {escaped(wish.on)}, nor one on a ticket of that id.", HELP)

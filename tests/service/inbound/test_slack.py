@@ -212,6 +212,11 @@ async def test_who_it_is_offered_to_accepts_by_ticket_or_by_escalation(slack: Se
         assert (await standing(slack, e))["owner"] == to
 
 
+async def test_a_ticket_whose_id_looks_like_an_escalations_is_found_as_it_is_written(slack: Service) -> None:
+    await slack.opened("0189ABCD-0000-7000-A000-000000000000")
+    assert "level 2" in await say(slack, "ann", "status 0189ABCD-0000-7000-A000-000000000000")
+
+
 async def test_a_decline_takes_its_reason_from_the_command(slack: Service) -> None:
     e = await slack.opened("T-1")
     told = await say(slack, "mia", "decline T-1 I am on a plane")
