@@ -10,6 +10,7 @@ would move deadlines that are running.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -26,11 +27,9 @@ Period = Annotated[str, Meta(pattern=f"^{_TIME}-({_TIME}|24:00)$")]
 Stretch = tuple[datetime, datetime]
 """From an instant up to another."""
 
-DAY, NONE = timedelta(days=1), timedelta(0)
+DAY, SECOND, NONE = timedelta(days=1), timedelta(seconds=1), timedelta(0)
 AHEAD = 3653 * DAY
 """How far a calendar looks for working time. Whatever is due later than in ten years is due never."""
-OFFSET = timedelta(hours=15)
-"""No wall clock is further from UTC than this."""
 LAST = datetime.max.replace(tzinfo=UTC) - 2 * DAY
 FIRST = datetime.min.replace(tzinfo=UTC) + 2 * DAY
 """Beyond these an instant has no wall clock in every time zone."""
@@ -50,11 +49,11 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
             if since < until:
                 yield since, until
             return
-        zone = _zone(self.zone)
         since, until = max(since, FIRST), min(until, since_plus(since, AHEAD))
-        day, last = since.astimezone(zone).date(), until.astimezone(zone).date()
-        while since < until and day <= last:
-            for begin, end in _worked_on(self.zone, self._periods(day), day):
+        day = since.astimezone(UTC).date()
+        while since < until and day <= until.astimezone(UTC).date():
+            around = tuple(self._periods(day + n * DAY) for n in (-1, 0, 1))
+            for begin, end in _worked_on(self.zone, around, day):
                 if begin < until and since < end:
                     yield max(begin, since), min(end, until)
             day += DAY
@@ -91,20 +90,23 @@ def read(period: str) -> tuple[timedelta, timedelta]:
 
 
 @lru_cache(maxsize=16_384)
-def _worked_on(zone: str, periods: tuple[Period, ...], day: date) -> tuple[Stretch, ...]:
-    """The stretches, in UTC, in which the wall clock reads this day and one of its periods.
+def _worked_on(zone: str, around: tuple[tuple[Period, ...], ...], day: date) -> tuple[Stretch, ...]:
+    """The stretches of a day of UTC in which the wall clock reads a period of the day before, of this one, or the next.
 
-    Kept, for a clock of two weeks looks at sixty days, several times, at each report.
+    By days of UTC, for those of a wall clock may take turns: one that is put back just after midnight. Kept, for a
+    clock of two weeks looks at sixty days, several times, at each report.
     """
     found = []
     midnight = datetime.combine(day, time())
-    begins = midnight.replace(tzinfo=UTC) - OFFSET
-    for begin, end, offset in _offsets(_zone(zone), begins, begins + DAY + 2 * OFFSET) if periods else ():
+    begins = midnight.replace(tzinfo=UTC)
+    for begin, end, offset in _offsets(_zone(zone), begins, begins + DAY) if any(around) else ():
         wall_begin, wall_end = (at.replace(tzinfo=None) + offset for at in (begin, end))
-        for opens, closes in map(read, periods):
-            first, last = max(wall_begin, midnight + opens), min(wall_end, midnight + closes)
-            if first < last:
-                found.append(((first - offset).replace(tzinfo=UTC), (last - offset).replace(tzinfo=UTC)))
+        for n, periods in enumerate(around, -1):
+            for opens, closes in map(read, periods):
+                first = max(wall_begin, midnight + n * DAY + opens)
+                last = min(wall_end, midnight + n * DAY + closes)
+                if first < last:
+                    found.append(((first - offset).replace(tzinfo=UTC), (last - offset).replace(tzinfo=UTC)))
     return tuple(found)
 
 
@@ -125,11 +127,10 @@ def since_plus(since: datetime, span: timedelta) -> datetime:
     return since + span if span < LAST - since else max(since, LAST)
 
 
-def _offsets(zone: tzinfo, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """The stretches between two instants in which the zone's offset from UTC stays the same, a day long at most."""
-    begin = since
+def _offsets(zone: tzinfo, begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """The stretches of a day in which the zone's offset from UTC stays the same."""
     while begin < until:
-        offset, end = _offset(zone, begin), min(begin + DAY, until)
+        offset, end = _offset(zone, begin), until
         if _offset(zone, end) != offset:
             end = _jump(zone, begin, end)
         yield begin, end, offset
@@ -138,16 +139,8 @@ def _offsets(zone: tzinfo, since: datetime, until: datetime) -> Iterator[tuple[d
 
 def _jump(zone: tzinfo, begin: datetime, end: datetime) -> datetime:
     """The first second with another offset than at `begin`; at `end` it has another."""
-    offset, low = _offset(zone, begin), begin.replace(microsecond=0)
-    steps = int((end - low) / timedelta(seconds=1)) + 1
-    behind = 0
-    while steps - behind > 1:
-        middle = (steps + behind) // 2
-        if _offset(zone, low + timedelta(seconds=middle)) == offset:
-            behind = middle
-        else:
-            steps = middle
-    return min(low + timedelta(seconds=steps), end)
+    offset, seconds = _offset(zone, begin), range((end - begin) // SECOND)
+    return begin + SECOND * bisect(seconds, False, key=lambda n: _offset(zone, begin + n * SECOND) != offset)
 
 
 def _offset(zone: tzinfo, at: datetime) -> timedelta:

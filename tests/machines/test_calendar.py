@@ -16,8 +16,12 @@ from tests.machines.cast import HOUR, MINUTE
 DAY = timedelta(days=1)
 LUNCH = ("09:00-12:30", "13:30-17:00")
 BERLIN = Calendar("Europe/Berlin", dict.fromkeys(WEEKDAYS[:5], LUNCH), (date(2026, 5, 1),))
-ZONES = ("Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
-"""With an hour's summer time, one that began at midnight, one of half an hour, and none."""
+ZONES = (
+    *("Europe/Berlin", "America/New_York", "America/Sao_Paulo", "America/St_Johns", "Australia/Lord_Howe"),
+    *("Pacific/Apia", "Asia/Kolkata", "UTC"),
+)
+"""With an hour's summer time, one that began at midnight, one that ended a minute after it, so that two days took
+turns, one of half an hour, one that left out a whole day, and none."""
 NIGHTS = (
     datetime(2026, 3, 28, 20, tzinfo=UTC),
     datetime(2026, 10, 24, 20, tzinfo=UTC),
@@ -27,9 +31,13 @@ NIGHTS = (
     datetime(2018, 2, 17, 20, tzinfo=UTC),
     datetime(2026, 4, 4, 10, tzinfo=UTC),
     datetime(2026, 10, 3, 10, tzinfo=UTC),
+    datetime(2010, 11, 6, 20, tzinfo=UTC),
+    datetime(2011, 12, 29, 20, tzinfo=UTC),
     datetime(2026, 5, 1, 0, tzinfo=UTC),
+    datetime(2026, 12, 31, 20, tzinfo=UTC),
+    datetime(2028, 2, 28, 20, tzinfo=UTC),
 )
-"""Evenings before a clock jumps in one of these zones, and a holiday."""
+"""Evenings before a clock jumps in one of these zones, a holiday, and evenings before a year's and a leap day."""
 
 
 def berlin(day: int, month: int, hour: int, minute: int = 0) -> datetime:
@@ -132,6 +140,19 @@ NIGHT = Calendar("Europe/Berlin", {"saturday": ("22:00-24:00",), "sunday": ("00:
 def test_a_night_shift_is_as_long_as_it_was(month, day, hours):
     evening = datetime.combine(date(2026, month, day), time(12), UTC)
     assert NIGHT.counted(evening, evening + DAY) == hours * HOUR
+
+
+def test_days_that_take_turns_are_counted_in_the_order_of_instants():
+    """St. John's put its clocks back a minute after midnight: Sunday for a minute, Saturday for an hour, Sunday."""
+    zone = ZoneInfo("America/St_Johns")
+    midnight = datetime(2010, 11, 7, tzinfo=zone).astimezone(UTC)
+    late = Calendar("America/St_Johns", {"saturday": ("23:30-24:00",), "sunday": ("00:00-00:01",)})
+    assert list(late.worked(midnight - HOUR, midnight + 2 * HOUR)) == [
+        (midnight - HOUR / 2, midnight),
+        (midnight, midnight + MINUTE),
+        (midnight + HOUR / 2, midnight + HOUR),
+        (midnight + HOUR, midnight + HOUR + MINUTE),
+    ]
 
 
 def test_without_hours_a_clock_always_runs():
