@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from service import log
 
-from . import statemachine, timers, words
+from . import burst, statemachine, timers, words
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
@@ -54,6 +54,7 @@ CONTENDERS: Sequence[Contender] = (
     Loader(),
     timers.AT_ONCE,
     timers.STEADILY,
+    burst.BURST,
 )
 GROUPS = {
     "transitions": (
@@ -124,6 +125,8 @@ async def _run(
             rounds=options.rounds,
             connections=options.connections,
             timers=options.timers,
+            live=options.live,
+            arriving=options.arriving,
             seed=options.seed,
             verify=options.verify,
             cache=options.cache,
@@ -155,6 +158,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="where the product's time goes; alone, nothing else")
     parser.add_argument("--verify", action="store_true", help="let the verifier look at what the product wrote")
     parser.add_argument("--timers", type=int, default=100_000, help="that are due at once (100000)")
+    parser.add_argument("--live", type=int, default=5_000, help="tickets with SLA clocks before a burst (5000)")
+    parser.add_argument("--arriving", type=int, default=500, help="tickets of a burst (500)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
@@ -196,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     print_figures(console, figures)
+    burst.print_burst(console, figures)
     print_gates(console, verdicts)
     if seen:
         print_profile(console, seen)

@@ -30,6 +30,8 @@ class Bench:
     rounds: int = 3
     connections: int = 64
     timers: int = 100_000
+    live: int = 5_000
+    arriving: int = 500
     seed: int = 1
     # Whether the product's verifier looks at what the product's turns left.
     verify: bool = False

@@ -91,3 +91,8 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def spent_by_both(postmaster: int | None) -> list[float]:
+    """Seconds of processor time until now, of Postgres and of all that was started here; none if it is elsewhere."""
+    return [spent_by_tree(postmaster), spent_by_tree(os.getpid())] if postmaster else []

@@ -1,7 +1,8 @@
 """What must be reached: ratios of figures that were measured side by side.
 
-A ratio is the median over the rounds of the ratio within each round, in which the contenders took turns. A *gate*
-that is missed makes the run exit 1; an *aim* is told, and missed honestly.
+A ratio is the median over the rounds of the ratio within each round, in which the contenders took turns. What is
+promised of every single one is against nothing: there the worst round counts. A *gate* that is missed makes the run
+exit 1; an *aim* is told, and missed honestly.
 """
 
 import statistics
@@ -13,20 +14,35 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from . import burst
 from .bench import Figure, Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One line of the table of targets. At least `gate` and `aim`, or at most, where less is better."""
+    """One line of the table of targets. At least `gate` and `aim`, or at most, where less is better.
+
+    `against` None: a bound in itself, in `unit`.
+    """
 
     what: str
     figure: str
-    against: str
+    against: str | None
     gate: float | None = None
     aim: float | None = None
     of: Callable[[Sample], float | None] = lambda sample: sample.rate
     less: bool = False
+    unit: str = "×"
+
+
+def _noted(name: str) -> Callable[[Sample], float | None]:
+    """A figure that a turn notes beside its rate."""
+
+    def of(sample: Sample) -> float | None:
+        value = sample.notes.get(name)
+        return value if isinstance(value, float) else None
+
+    return of
 
 
 TARGETS = (
@@ -51,6 +67,15 @@ TARGETS = (
         less=True,
     ),
     Target(what="decisions/s", figure="decide", against="statemachine", aim=10.0),
+    Target(
+        what="latest of a burst",
+        figure="burst",
+        against=None,
+        gate=burst.LATE_AT_MOST,
+        of=_noted("worst_ms"),
+        less=True,
+        unit="ms",
+    ),
 )
 
 
@@ -74,16 +99,21 @@ def judged(figures: Sequence[Figure]) -> list[Verdict]:
     """The verdict on every target whose two sides were measured."""
     by_name = {figure.name: figure for figure in figures if figure.samples}
     return [
-        _verdict(target, by_name[target.figure], by_name[target.against])
+        _verdict(target, by_name[target.figure], by_name[target.against] if target.against else None)
         for target in TARGETS
-        if target.figure in by_name and target.against in by_name
+        if target.figure in by_name and (target.against is None or target.against in by_name)
     ]
 
 
-def _verdict(target: Target, figure: Figure, against: Figure) -> Verdict:
-    pairs = [(target.of(one), target.of(other)) for one, other in zip(figure.samples, against.samples, strict=False)]
-    ratios = tuple(one / other for one, other in pairs if one and other)
-    ratio = statistics.median(ratios)
+def _verdict(target: Target, figure: Figure, against: Figure | None) -> Verdict:
+    values = [target.of(sample) for sample in figure.samples]
+    if against is None:
+        ratios = tuple(value for value in values if value is not None)
+        ratio = max(ratios) if target.less else min(ratios)
+    else:
+        pairs = zip(values, (target.of(sample) for sample in against.samples), strict=False)
+        ratios = tuple(one / other for one, other in pairs if one and other)
+        ratio = statistics.median(ratios)
 
     def met(bound: float | None) -> bool | None:
         if bound is None:
@@ -112,19 +142,19 @@ def print_gates(console: Console, verdicts: Sequence[Verdict]) -> None:
         table.add_row(
             target.what,
             target.figure,
-            target.against,
-            f"{verdict.ratio:.2f} ×",
+            target.against or "",
+            f"{verdict.ratio:.2f} {target.unit}",
             f"{min(verdict.ratios):.2f}–{max(verdict.ratios):.2f}",
-            _bound(target.gate, target.less),
+            _bound(target.gate, target),
             _said(verdict.holds, "holds", "[bold red]missed[/bold red]"),
-            _bound(target.aim, target.less),
+            _bound(target.aim, target),
             _said(verdict.reached, "reached", "[yellow]not reached[/yellow]"),
         )
     console.print(table)
 
 
-def _bound(bound: float | None, less: bool) -> str:
-    return "" if bound is None else f"{'≤' if less else '≥'} {bound:g} ×"
+def _bound(bound: float | None, target: Target) -> str:
+    return "" if bound is None else f"{'≤' if target.less else '≥'} {bound:g} {target.unit}"
 
 
 def _said(met: bool | None, yes: str, no: str) -> str:

@@ -1,7 +1,7 @@
 """A gate is judged round by round."""
 
 from tests.benchmarks.bench import Figure, Sample
-from tests.benchmarks.gates import judged, missed
+from tests.benchmarks.gates import Verdict, judged, missed
 
 
 def figure(name: str, *rates: float, p50: float | None = None) -> Figure:
@@ -24,6 +24,16 @@ def test_a_missed_gate_counts_and_a_missed_aim_does_not() -> None:
 def test_of_latencies_less_is_better() -> None:
     (verdict,) = judged([figure("ours-one", 1, p50=2.0), figure("rows-one", 1, p50=1.0)])
     assert (verdict.ratio, verdict.reached) == (2.0, True)
+
+
+def test_what_is_promised_of_every_single_one_is_judged_by_the_worst_round() -> None:
+    def burst(*worst: float) -> list[Verdict]:
+        samples = tuple(Sample(rate=1, notes={"worst_ms": each}) for each in worst)
+        return judged([Figure(name="burst", title="", unit="", samples=samples)])
+
+    (verdict,) = burst(20.0, 1000.0, 30.0)
+    assert (verdict.ratio, verdict.holds) == (1000.0, True)
+    assert missed(burst(20.0, 1000.1, 30.0))
 
 
 def test_what_was_not_measured_is_not_judged() -> None:

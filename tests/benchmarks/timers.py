@@ -12,7 +12,6 @@ over HTTP takes longer than firing them. A timer that fired twice or not at all 
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -86,7 +85,7 @@ async def _measure(
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         now = await db.fetchval("SELECT clock_timestamp()")
         await asyncio.sleep(max(0.0, (due - now).total_seconds()))
-        began, spent = time.monotonic(), _spent(postmaster)
+        began, spent = time.monotonic(), cpu.spent_by_both(postmaster)
         stop, took = asyncio.Event(), list[float]()
         asking = [asyncio.create_task(_ask(session, keys["ann"], each, stop, took)) for each in busy]
         until = time.monotonic() + _DRAINED_WITHIN
@@ -94,7 +93,7 @@ async def _measure(
             await asyncio.sleep(_POLL_EVERY)
         cores = [
             (after - before) / (time.monotonic() - began)
-            for before, after in zip(spent, _spent(postmaster), strict=True)
+            for before, after in zip(spent, cpu.spent_by_both(postmaster), strict=True)
         ]
         stop.set()
         await asyncio.gather(*asking)
@@ -111,11 +110,6 @@ async def _measure(
     rate = count / (fired["last"] - due).total_seconds()
     postgres, others = cores or (None, None)
     return Sample(rate=rate, p50=shown[0], p99=shown[1], postgres=postgres, others=others, notes=notes)
-
-
-def _spent(postmaster: int | None) -> list[float]:
-    """Seconds of processor time until now, of Postgres and of all that was started here; none if it is elsewhere."""
-    return [cpu.spent_by_tree(postmaster), cpu.spent_by_tree(os.getpid())] if postmaster else []
 
 
 async def _ask(
