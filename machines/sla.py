@@ -92,12 +92,7 @@ def read(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime | None 
             breaches = due is not None and (until is None or due < until or (due == until and not met))
         stop = due if breaches else until
         seen = min((at for at in (stop, now) if at is not None), default=phase.at)
-        if paused:
-            counted = NONE
-        elif by is None and seen == due:  # that is what makes it due
-            counted = max(target - total, NONE)
-        else:
-            counted = calendar.counted(phase.at, seen)
+        counted = NONE if paused else calendar.counted(phase.at, seen)
         total += counted
         lasts = stop is None or (now is not None and now < stop)
         shown = None if by else target
@@ -105,7 +100,7 @@ def read(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime | None 
         kind = (phase.status, phase.tier, phase.priority)
         spans.append(Span(phase.at, ends, paused, *kind, row, shown, counted, total))
         if breaches:
-            marks = _marks(clock, ticket, policy, phase, target - before, target, by) if until is None else ()
+            marks = _marks(clock, ticket, policy, phase, target - before, target, by)
             return Reading(clock, tuple(spans), due, breaches_at=due, marks=marks)
     return Reading(clock, tuple(spans), due, met_at=_met_at(clock, ticket))
 
@@ -174,11 +169,6 @@ def _marks(
 # What waits -------------------------------------------------------------------------------------------------------
 
 
-def key(clock: ClockName) -> str:
-    """What makes a breach the same fact: once per clock, also after a reopening."""
-    return f"sla_breach@{clock}"
-
-
 def armed(ticket: Ticket, policy: Policy) -> dict[TimerKind, datetime | None]:
     """When each clock acts next: its next warning, else its breach. None: it stands still, is met, or has breached.
 
@@ -190,7 +180,7 @@ def armed(ticket: Ticket, policy: Policy) -> dict[TimerKind, datetime | None]:
 
 def _next(reading: Reading, ticket: Ticket, policy: Policy) -> datetime | None:
     breach = reading.breaches_at
-    if ticket.over or breach is None or key(reading.clock) in ticket.begun:
+    if ticket.over or breach is None or _told(reading.clock, ticket) == 100:
         return None
     counts_from = [at for at in (policy.document.live_since, _reopened(ticket)) if at is not None]
     if any(breach < at for at in counts_from):
@@ -200,8 +190,13 @@ def _next(reading: Reading, ticket: Ticket, policy: Policy) -> datetime | None:
 
 def _untold(reading: Reading, ticket: Ticket) -> list[tuple[int, datetime]]:
     """The marks that nobody was told of yet; a mark is told once, whatever becomes of the target."""
-    told = max((w.percent for w in ticket.warned if w.clock == reading.clock), default=0)
+    told = _told(reading.clock, ticket)
     return [(percent, at) for percent, at in reading.marks if percent > told]
+
+
+def _told(clock: ClockName, ticket: Ticket) -> int:
+    """The highest percent that was told of this clock. 100 is its breach: that is once, also after a reopening."""
+    return max((warned.percent for warned in ticket.warned if warned.clock == clock), default=0)
 
 
 def warning(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime) -> Warned | None:

@@ -96,11 +96,9 @@ def _clock_due(story: Story, clock: ClockName) -> None:
         warned = sla.warning(clock, facts.ticket, story.policy, story.now)
         assert warned is not None
     else:
-        warned, key = Warned(clock, 100, breach), sla.key(clock)
+        warned = Warned(clock, 100, breach)
         if story.policy.cell("sla_breach", facts.customer.tier).level:
-            _begin(story, Asked("sla_breach", breach, key, detail={"clock": clock, "row": reading.spans[-1].row}))
-        else:
-            facts.ticket = replace(facts.ticket, begun=(*facts.ticket.begun, key))
+            _begin(story, Asked("sla_breach", breach, detail={"clock": clock, "row": reading.spans[-1].row}))
     facts.ticket = replace(facts.ticket, warned=(*facts.ticket.warned, warned))
     story.warned.append(warned)
 

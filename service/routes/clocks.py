@@ -114,11 +114,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     if row is None:
         raise nowhere("There is no such ticket: nobody has reported it yet.")
     ticket, policy, now = _decode(row["ticket"]), load(row["document"], row["version"]), row["now"]
-    told = [_clock(clock, ticket, policy, now) for clock in CLOCKS if ticket.phases]
+    told = [explained(clock, ticket, policy, now) for clock in CLOCKS if ticket.phases]
     return answered(ClocksAnswer(ticket.id, now, told))
 
 
-def _clock(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime) -> ClockAnswer:
+def explained(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime) -> ClockAnswer:
+    """A clock as it stands now, with what led to that."""
     reading = sla.read(clock, ticket, policy, now)
     warned = [Mark(w.percent, w.at) for w in ticket.warned if w.clock == clock]
     # What began stays so, also where the desk tells afterwards that it had been answered in time.

@@ -14,8 +14,9 @@ ON CONFLICT (id) DO UPDATE SET (name, tier, account_manager, contacts) =
 RETURNING row_to_json(c)::text AS row
 
 -- name: rearmed(id)
--- This customer's tickets, not solved, on which something waits that goes by their tier: a P1, or clocks that went by
--- another one until now.
+-- This customer's tickets, not solved (but merged perhaps), on which something waits that goes by their tier: a P1, or
+-- clocks that went by another one until now.
 SELECT t.id FROM ticket t JOIN customer c ON c.id = t.customer_id
-WHERE t.customer_id = $1 AND t.status NOT IN ('solved', 'closed')
+WHERE t.customer_id = $1
+  AND (t.status NOT IN ('solved', 'closed') OR (t.merged_into IS NOT NULL AND t.solved_since IS NULL))
   AND (t.p1_since IS NOT NULL OR t.phases -> -1 ->> 'tier' <> c.tier) ORDER BY t.id

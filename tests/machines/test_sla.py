@@ -147,7 +147,7 @@ def reports(draw: st.DrawFn) -> list[tuple[int, dict[str, Any]]]:
 LONG = 3000
 
 
-def _replayed(opened: datetime, events: list[tuple[int, dict[str, Any]]], answered: datetime | None) -> Ticket:
+def replayed(opened: datetime, events: list[tuple[int, dict[str, Any]]], answered: datetime | None) -> Ticket:
     ticket = Ticket("T-1", opened_at=opened)
     for offset, facts in events:
         own = {f"{clock}_by": opened + facts["by"] * MINUTE for clock in CLOCKS} if facts["by"] is not None else None
@@ -169,7 +169,7 @@ def test_a_clock_is_what_a_look_every_minute_sees(by, opened, events, answer, cl
     if events[0][1]["status"] in ("solved", "closed"):
         events[0][1]["status"] = "open"  # first seen solved: a test of its own
     answered = None if answer is None else opened + answer * MINUTE
-    ticket = _replayed(opened, events, answered)
+    ticket = replayed(opened, events, answered)
     naive = Naive(clock, by, answered if clock == FIRST else None)
     n = 0
     for at in minutes(opened, opened + LONG * MINUTE):
@@ -193,7 +193,7 @@ def test_a_clock_is_what_a_look_every_minute_sees(by, opened, events, answer, cl
 @given(policies(), st.sampled_from(NIGHTS), reports(), st.sampled_from(CLOCKS))
 def test_a_reading_explains_itself(by, opened, events, clock):
     """Its spans follow each other, what each counted adds up, and a breach by the policy has counted its target."""
-    ticket = _replayed(opened, events, None)
+    ticket = replayed(opened, events, None)
     got = read(clock, ticket, by)
     assert all(one.until == two.since for one, two in pairwise(got.spans))
     total = timedelta(0)
@@ -225,7 +225,7 @@ def test_no_later_report_undoes_a_breach_and_a_clock_moves_only_as_it_may(by, op
     was, breached = "running", None
     for upto in range(1, len(events) + 1):
         at = opened + events[upto - 1][0] * MINUTE
-        got = read(clock, _replayed(opened, events[:upto], None), by, at)
+        got = read(clock, replayed(opened, events[:upto], None), by, at)
         state = got.state(at)
         assert state == was or (was, state) in MOVES
         assert breached is None or got.breaches_at == breached
@@ -236,7 +236,7 @@ def test_no_later_report_undoes_a_breach_and_a_clock_moves_only_as_it_may(by, op
 @given(policies(), reports())
 def test_what_is_no_longer_kept_one_by_one_is_still_counted(by, events):
     """A ticket whose status changes all day long."""
-    ticket = _replayed(NIGHTS[0], [(offset, {**facts, "by": None}) for offset, facts in events], None)
+    ticket = replayed(NIGHTS[0], [(offset, {**facts, "by": None}) for offset, facts in events], None)
     at, n = ticket.phases[-1].at, 0
     while len(ticket.phases) <= MOST_PHASES:
         at, n = at + MINUTE / 2, n + 1
@@ -247,6 +247,64 @@ def test_what_is_no_longer_kept_one_by_one_is_still_counted(by, events):
         whole, part = read(clock, ticket, by), read(clock, short, by)
         if whole.breaches_at is None or whole.breaches_at > short.phases[0].at:
             assert (part.breaches_at, part.met_at) == (whole.breaches_at, whole.met_at)
+
+
+def told_spans(reading: Reading) -> list[tuple[float | None, ...]]:
+    """Its spans in hours: since, until, counted, total, target; None: it lasts, or has no target."""
+
+    def hours(at: datetime | None) -> float | None:
+        return None if at is None else (at - NOW) / HOUR
+
+    return [
+        (
+            hours(s.since),
+            hours(s.until),
+            s.counted / HOUR,
+            s.total / HOUR,
+            None if s.target is None else s.target / HOUR,
+        )
+        for s in reading.spans
+    ]
+
+
+def test_a_reading_tells_what_each_span_counted_by_now_and_which_lasts():
+    ticket = life((3 * HOUR, {"status": "pending"}), (5 * HOUR, {"status": "open"}))
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + 6 * HOUR)) == [
+        (0, 3, 3, 3, 8),
+        (3, 5, 0, 3, 8),
+        (5, None, 1, 4, 8),
+    ]
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + 3 * HOUR))[0] == (0, 3, 3, 3, 8)
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + 2 * HOUR))[0] == (0, None, 2, 2, 8)
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + 9 * HOUR))[-1] == (5, None, 4, 7, 8)
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + 10 * HOUR))[-1] == (5, 10, 5, 8, 8), "a breach ends it"
+    assert told_spans(read(RESOLUTION, ticket, POLICY)) == told_spans(read(RESOLUTION, ticket, POLICY, NOW + DAY))
+
+
+def test_a_first_response_ends_its_clock_at_its_own_instant_and_nothing_is_read_after_it():
+    """The desk tells of it an hour later, with the phase that began then."""
+    ticket = life(
+        (0 * HOUR, {"priority": "p2"}),
+        (HOUR, {"priority": "p3"}),
+        (3 * HOUR, {"status": "pending", "first_responded_at": NOW + 2 * HOUR}),
+    )
+    got = read(FIRST, ticket, POLICY, NOW + DAY)
+    assert told_spans(got) == [(0, 1, 1, 1, 4), (1, 2, 1, 2, 8)]
+    assert (got.met_at, got.state(NOW + DAY)) == (NOW + 2 * HOUR, "met")
+    at_once = life((HOUR, {"status": "pending", "first_responded_at": NOW + HOUR}))
+    assert told_spans(read(FIRST, at_once, POLICY, NOW + DAY)) == [(0, 1, 1, 1, 1)]
+    before = life((0 * HOUR, {"first_responded_at": NOW - HOUR}))
+    assert read(FIRST, before, POLICY, NOW) == Reading(FIRST, (), met_at=NOW - HOUR)
+
+
+def test_a_span_that_goes_by_an_own_instant_counts_working_time_and_has_no_target():
+    ticket = life((0 * HOUR, {"sla": {"resolution_by": NOW + 2 * HOUR}}))
+    assert told_spans(read(RESOLUTION, ticket, POLICY, NOW + HOUR)) == [(0, None, 1, 1, None)]
+    assert told_spans(read(RESOLUTION, ticket, POLICY)) == [(0, 2, 2, 2, None)]
+    night = policy(BERLIN)
+    assert read(RESOLUTION, ticket, night, NOW + HOUR).spans[0].row == "ticket.sla.resolution_by"
+    late = told(life(opened=berlin(4, 5, 16)), berlin(4, 5, 16), sla={"resolution_by": berlin(4, 5, 18)})
+    assert read(RESOLUTION, late, night).spans[0].total == HOUR, "half of it after the office had closed"
 
 
 # The complaints ---------------------------------------------------------------------------------------------------
@@ -396,8 +454,8 @@ def test_what_waits_is_the_next_mark_then_the_breach_and_nothing_once_it_is_over
     assert armed(life(), POLICY) == {FIRST: NOW + HOUR / 2, RESOLUTION: NOW + 4 * HOUR}
     assert armed(life((HOUR, {"status": "solved"})), POLICY) == {FIRST: None, RESOLUTION: None}
     assert armed(Ticket("T-1"), POLICY) == {FIRST: None, RESOLUTION: None}
-    begun = replace(life(), begun=("sla_breach@resolution",))
-    assert armed(begun, POLICY)[RESOLUTION] is None
+    told = replace(life(), warned=(Warned(RESOLUTION, 100, NOW + 8 * HOUR),))
+    assert armed(told, POLICY)[RESOLUTION] is None
 
 
 def test_what_breached_before_live_since_begins_nothing():

@@ -39,6 +39,17 @@ def test_both_clocks_of_a_ticket_that_nobody_looked_at_breach_once_each():
     assert [s.detail["clock"] for s in play.stands.situations] == ["first_response", "resolution"]
 
 
+def test_a_breach_is_once_however_much_begins_afterwards():
+    """What has begun is kept for the last two hundred facts; a breach is a fact for good."""
+    play = reported()
+    play.until(2 * DAY)
+    assert play.ticket
+    play.ticket = replace(play.ticket, begun=tuple(f"p0_outage@{n}" for n in range(200)))
+    play.report(status="pending", first_responded_at=NOW)
+    assert "resolution" not in play.timers
+    assert len(play.stands.situations) == 1
+
+
 def test_warnings_make_no_row_of_history_and_are_kept_with_the_ticket():
     play = reported()
     due = play.timers["resolution"]

@@ -27,9 +27,16 @@ CELLS = [
 
 
 async def clock(town: Town, which: str = "resolution", ticket: str = "T-1") -> Any:
-    """One of the ticket's two clocks, explained."""
+    """One of the ticket's two clocks, explained. What is explained is what a timer is armed for: its next warning, else
+    the deadline."""
     told = (await town.service.call("aud", "GET", f"/v1/tickets/{ticket}/clocks")).ok()
-    return next(each for each in told["clocks"] if each["clock"] == which)
+    clock = next(each for each in told["clocks"] if each["clock"] == which)
+    said = max((mark["percent"] for mark in clock["warned"]), default=0)
+    marks = [mark["at"] for mark in clock["warns"] if mark["percent"] > said]
+    armed = await town.service.db.fetchval("SELECT due_at FROM timer WHERE ticket_id = $1 AND kind = $2", ticket, which)
+    wanted = min([*marks, clock["due_at"]]) if clock["state"] == "running" else None
+    assert (armed and text(armed)) == wanted
+    return clock
 
 
 async def breaches(town: Town, ticket: str = "T-1") -> list[tuple[str, str]]:
@@ -155,6 +162,15 @@ async def test_another_tier_moves_the_deadline_at_once(town: Town):
     assert [span["tier"] for span in told["spans"]] == ["starter", "enterprise"]
     await town.at(START + 8 * HOUR)
     assert (await clock(town))["state"] == "breached"
+
+
+async def test_another_tier_moves_the_deadline_of_a_ticket_that_was_only_merged_too(town: Town):
+    """Closed as a duplicate, and not solved: its clocks run on."""
+    own: dict[str, Any] = {"sla": None, "opened_at": text(START), "first_responded_at": text(START)}
+    await town.report("T-1", "starter", priority="p1", status="closed", merged_into="T-2", **own)
+    (await town.service.call("root", "PUT", "/v1/customers/solo", {"name": "Solo", "tier": "enterprise"})).ok()
+    await town.at(START + 8 * HOUR)
+    assert await breaches(town) == [("resolution", text(START + 8 * HOUR))]
 
 
 async def test_an_own_instant_counts_as_it_stands(town: Town):
