@@ -1,4 +1,4 @@
-"""What a replay of the event log must find, counted straight from the log: P0s and P1s by tier, in a few lines.
+"""What a replay of the event log must find, counted straight from the log: P0s, P1s and SLA clocks, in a few lines.
 
     python -m tests.service.replay.counts servicenow-2016-03.csv.gz postgres://…    # what a replay left there
 
@@ -13,11 +13,13 @@ import gzip
 import hashlib
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+
+from tests.service.replay.sla_counts import ALWAYS, breaches, minute
 
 P1_AFTER = {"enterprise": timedelta(hours=4), "professional": timedelta(hours=8)}
 FOUND = """
@@ -28,6 +30,12 @@ FOUND = """
 TICKETS = """
     SELECT 'tickets' AS situation, c.tier, count(*) AS n FROM ticket t JOIN customer c ON c.id = t.customer_id
     WHERE t.revision > 0 GROUP BY 2"""
+
+SLA = """
+    SELECT 'sla ' || split_part(path, '.', 4) || ' ' || split_part(path, '.', 3) AS situation,
+        split_part(path, '.', 2) AS tier, count(*) AS n
+    FROM escalation e, json_array_elements(e.situations) AS s, LATERAL (SELECT s -> 'detail' ->> 'row' AS path) AS r
+    WHERE s ->> 'situation' = 'sla_breach' GROUP BY 1, 2"""
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -48,18 +56,21 @@ def _tier(location: str) -> str:
     return "enterprise" if share < 20 else "professional" if share < 60 else "starter"
 
 
-def wanted(log: Iterable[dict[str, str]]) -> Counter[tuple[str, str]]:
-    """Tickets by tier; and how often one became a P0, or stayed a P1 for 4 or 8 hours, while it was not solved."""
+def wanted(log: Iterable[dict[str, str]], worked: Sequence[int] = ALWAYS) -> Counter[tuple[str, str]]:
+    """Tickets by tier; how often one became a P0, or stayed a P1 for 4 or 8 hours, while it was not solved; and which
+    SLA clocks ran out until the last event, if these minutes count."""
     incidents: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for row in log:
         incidents[row["number"]].append(row)
     found: Counter[tuple[str, str]] = Counter()
+    end = max(minute(row["sys_updated_at"]) for events in incidents.values() for row in events)
     for events in incidents.values():
         tier = _tier(events[0]["location"])
         found["tickets", tier] += 1
         events.sort(key=lambda row: _at(row["sys_updated_at"]))
         found["p0_outage", tier] += len(_p0s(events))
         found["p1_unresolved", tier] += len(_p1s(events, P1_AFTER.get(tier)))
+        found.update(breaches(events, tier, worked, end))
     return +found
 
 
@@ -101,7 +112,7 @@ async def found(url: str) -> Counter[tuple[str, str]]:
     """The same, as it stands in a database."""
     conn = await asyncpg.connect(url)
     try:
-        told = [*await conn.fetch(FOUND), *await conn.fetch(TICKETS)]
+        told = [row for query in (FOUND, TICKETS, SLA) for row in await conn.fetch(query)]
     finally:
         await conn.close()
     return Counter({(row["situation"], row["tier"]): row["n"] for row in told})
@@ -112,7 +123,7 @@ def main(path: Path, url: str) -> None:
     must, is_ = wanted(rows(path)), asyncio.run(found(url))
     for key in sorted({*must, *is_}):
         differ = "" if must[key] == is_[key] else "  <<<"
-        print(f"{key[0]:14} {key[1]:13} {must[key]:6} in the log, {is_[key]:6} found{differ}")
+        print(f"{key[0]:21} {key[1]:13} {must[key]:6} in the log, {is_[key]:6} found{differ}")
     if must != is_:
         raise SystemExit(1)
 
