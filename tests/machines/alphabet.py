@@ -48,7 +48,8 @@ def label(who: Actor, ask: Ask) -> tuple[Any, ...]:
         case Fire():
             return who.id, "fire", ask.kind
         case Report():
-            return who.id, "report", ask.ticket.status, ask.ticket.priority, ask.ticket.merged_into
+            t = ask.ticket
+            return who.id, "report", t.status, t.priority, t.merged_into, t.first_responded_at is not None
         case Request():
             return who.id, "request", ask.situation
         case Duty():
@@ -88,6 +89,10 @@ def _ticket_events(scope: Scope, node: Node) -> Iterator[tuple[Actor, Ask]]:
         yield DESK, Report(replace(told, priority="p2"))
     if "raise" in scope.words and t.priority > "p0":
         yield DESK, Report(replace(told, priority="p1" if t.priority > "p1" else "p0"))
+    if "pend" in scope.words and not t.solved:
+        yield DESK, Report(replace(told, status="open" if t.status == "pending" else "pending"))
+    if "answer" in scope.words and t.first_responded_at is None:
+        yield DESK, Report(replace(told, first_responded_at=node.now))
     if "say" in scope.words and node.said is None and node.open:
         yield DESK, Heard("said", "T-1", None, "portal", "kim@acme.example", "customer")
     if e is not None and not node.open:

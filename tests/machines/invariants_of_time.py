@@ -13,14 +13,16 @@ from machines.clock import armed
 from machines.values import Duty, Fire, Refusal, Report
 from tests.machines.cast import POLICY
 from tests.machines.invariants import ANYBODY, INVARIANTS, after, invariant, nothing_happens
-from tests.machines.walk import Edge, attempt
+from tests.machines.invariants_of_clocks import OF_CLOCKS
+from tests.machines.walk import Edge, Node, attempt
 
 MOMENT = timedelta(microseconds=1)
 
 
 def broken_by(edge: Edge) -> list[str]:
     """The names of the invariants that an edge breaks."""
-    return [check.__name__ for check in INVARIANTS if not check(edge)] if edge.after.e else []
+    of_all = [*OF_CLOCKS, *(INVARIANTS if edge.after.e else ())] if edge.after.clocks else INVARIANTS
+    return [check.__name__ for check in of_all if not check(edge)] if edge.after.e or edge.after.clocks else []
 
 
 def _level(name: str | None) -> int:
@@ -197,14 +199,19 @@ def solving_quiets_an_unanswered_level_and_reopening_answers_for_it_again(edge: 
     return told == (["ticket_solved"] if solved else []) and armed(e) == armed(before)
 
 
+def _waits(node: Node) -> bool:
+    return node.ticket.status == "pending"
+
+
 @invariant
 def a_lowered_priority_cancels_no_running_clock(edge: Edge) -> bool:
     was, now = edge.before, edge.after
     if not isinstance(edge.ask, Report) or now.ticket.priority <= was.ticket.priority:
         return True
-    if now.ticket.solved != was.ticket.solved:  # solving does
-        return True
-    since = was.p1 is None or was.ticket.p1_since == now.ticket.p1_since  # its instant follows the tier of now
+    if now.ticket.solved != was.ticket.solved or _waits(was) != _waits(now):
+        return True  # solving does, and waiting for the customer
+    # Its instant follows the tier of now.
+    since = "p1" not in was.waiting or was.ticket.p1_since == now.ticket.p1_since
     return since and was.timers.keys() == now.timers.keys() and armed(was.e) == armed(now.e)
 
 

@@ -27,6 +27,7 @@ fire engage       | fire engage · engage · withdraw
 fire respond      | fire respond
 fire update       | fire update
 fire p1           | fire p1
+fire resolution   | fire resolution
 dismiss_situation | fire engage
 join              | join
 disengage         | disengage

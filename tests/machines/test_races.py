@@ -101,7 +101,7 @@ def at(scope: Scope, node: Node) -> World:
         escalations=[node.e] if node.e else [],
         follows={"T-1": node.e.id} if node.e and not node.open else {},
         contacts=[node.said] if node.said else [],
-        waiting={"T-1": {"p1": node.p1}} if node.p1 else {},
+        waiting={"T-1": dict(node.waiting)},
     )
     return World(snapshot, {1: POLICY}, mint())
 

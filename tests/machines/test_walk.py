@@ -6,10 +6,12 @@ invariant is for a later issue, or shown elsewhere, stands in `ELSEWHERE`.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from machines.escalation import RULES
-from machines.values import THE_CLOCK, Ask, Duty, Escalation, Fire, Rearm, Refusal, Request
+from machines.values import THE_CLOCK, WAITING, Ask, Duty, Escalation, Fire, Rearm, Refusal, Request, TimerKind
 from tests.machines import golden, mutants
 from tests.machines.alphabet import DESK
 from tests.machines.invariants import (
@@ -22,7 +24,6 @@ from tests.machines.walk import Node, attempt, explore, scope, start
 from tests.machines.walks import SCOPES, stranded, walked
 
 ELSEWHERE = {
-    "a breach fires at most once per clock": "test_sla, test_waiting; p0 and p1 are here, by their keys",
     "the same command twice is once": "the engine's idempotency keys; here: what happens once, timers, reports, shifts",
     "replay is deterministic": "test_properties: deciding twice is one answer; here: history folds to the row",
     "the policy is total": "test_matrix",
@@ -50,7 +51,7 @@ def test_closed_is_terminal_for_people_timers_and_shifts(name):
 def closed_is_terminal(node: Node, e: Escalation) -> None:
     """No trigger leaves it, no timer is armed, and what comes later opens another that names it."""
     assert not [rule.trigger for rule in RULES.values() if rule.fields and e.state in rule.moves]
-    assert not {kind for kind in node.timers if kind != "p1"}
+    assert not {kind for kind in node.timers if kind not in WAITING}
     asks: list[Ask] = [Duty("T-1", name) for name in ANYBODY.people]
     asks += [Fire("T-1", "engage", node.now), Fire("T-1", "respond", node.now), Fire("T-1", "update", node.now)]
     for ask in (*asks, Rearm("T-1")):
@@ -65,7 +66,7 @@ def closed_is_terminal(node: Node, e: Escalation) -> None:
 
 def test_every_timer_fires_at_its_instant_and_late():
     fired = set().union(*(walked(name).fired for name in SCOPES))
-    assert fired == {(kind, late) for kind in ("engage", "p1", "respond", "update") for late in (False, True)}
+    assert fired == {(kind, late) for kind in get_args(TimerKind) for late in (False, True)}
 
 
 @pytest.mark.parametrize(

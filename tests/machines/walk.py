@@ -23,10 +23,14 @@ from msgspec.structs import replace
 from machines.case import Facts
 from machines.clock import armed
 from machines.decide import decide
+from machines.document import CLOCKS
+from machines.sla import ClockState, followed, read
 from machines.values import (
     THE_CLOCK,
+    WAITING,
     Actor,
     Ask,
+    ClockName,
     Command,
     Contact,
     Customer,
@@ -35,14 +39,17 @@ from machines.values import (
     Fire,
     Person,
     Priority,
+    Rearm,
     Refusal,
+    Report,
     Ticket,
     Tier,
     TimerKind,
     Transition,
 )
+from machines.waiting import waits
 from tests.machines import alphabet
-from tests.machines.cast import NOW, POLICY, mint
+from tests.machines.cast import MINUTE, NOW, POLICY, mint
 from tests.machines.play import roster
 
 DAY = timedelta(days=1)
@@ -51,9 +58,10 @@ Label = tuple[Any, ...]
 
 
 class Node(Struct, frozen=True, dict=True):
-    """What is known at one instant. `p1` is that timer's instant; the others follow from the escalation.
+    """What is known at one instant. `waiting` are timers of the ticket's own facts, those that the walk follows; the
+    others follow from the escalation.
 
-    `off` are those of the roster who are off duty, `tier` is the customer's now.
+    `off` are those of the roster who are off duty, `tier` is the customer's now. `clocks`: SLA clocks are followed.
     """
 
     now: datetime
@@ -62,13 +70,23 @@ class Node(Struct, frozen=True, dict=True):
     off: frozenset[str] = frozenset()
     e: Escalation | None = None
     said: Contact | None = None
-    p1: datetime | None = None
+    waiting: Mapping[TimerKind, datetime] = {}
+    clocks: bool = False
 
     @cached_property
     def timers(self) -> dict[TimerKind, datetime]:
         """What is armed."""
-        every: dict[Any, datetime | None] = {**armed(self.e), "p1": self.p1}
-        return {kind: due for kind, due in every.items() if due is not None}
+        return {kind: due for kind, due in armed(self.e).items() if due is not None} | dict(self.waiting)
+
+    @cached_property
+    def sla(self) -> dict[ClockName, tuple[ClockState, int]]:
+        """What each SLA clock is now, and the highest percent that was told of it."""
+        found: dict[ClockName, tuple[ClockState, int]] = {}
+        for clock in CLOCKS:
+            told = max((w.percent for w in self.ticket.warned if w.clock == clock), default=0)
+            state = read(clock, self.ticket, POLICY, self.now).state(self.now)
+            found[clock] = ("breached" if told == 100 else state, told)
+        return found
 
     @property
     def open(self) -> bool:
@@ -94,7 +112,8 @@ class Edge(Struct, frozen=True):
 class Scope(Struct, frozen=True, eq=False):
     """What a walk ranges over: the people, the tier, and the words that it may say.
 
-    `shifts` are those who come on duty and go off it; `tiers` those between which the customer is moved.
+    `shifts` are those who come on duty and go off it; `tiers` those between which the customer is moved. `clocks`:
+    whether time passes for the ticket's SLA clocks; then whoever reports does it a minute later.
     """
 
     people: Mapping[str, Person]
@@ -103,16 +122,23 @@ class Scope(Struct, frozen=True, eq=False):
     situations: tuple[str, ...]
     shifts: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] = ()
+    clocks: bool = False
 
 
 def scope(
-    people: str, words: str, situations: str = "", tier: Tier = "professional", shifts: str = "", to: Tier | None = None
+    people: str,
+    words: str,
+    situations: str = "",
+    tier: Tier = "professional",
+    shifts: str = "",
+    to: Tier | None = None,
+    *,
+    clocks: bool = False,
 ) -> Scope:
     """A scope, from words."""
     tiers = (tier, to) if to else ()
-    return Scope(
-        roster(*people.split()), tier, frozenset(words.split()), tuple(situations.split()), tuple(shifts.split()), tiers
-    )
+    said = frozenset(words.split()), tuple(situations.split()), tuple(shifts.split())
+    return Scope(roster(*people.split()), tier, *said, tiers, clocks)
 
 
 @cache
@@ -133,7 +159,7 @@ def known(scope: Scope, node: Node, who: Actor, ask: Ask) -> Facts:
     contacts = {node.said.id: node.said} if node.said else {}
     follows = node.e.id if node.e and not node.open else None
     people, whose = on_roster(scope, node.off), customer(node.tier)
-    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), {"p1": node.p1})
+    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), node.waiting)
 
 
 def attempt(scope: Scope, node: Node, who: Actor, ask: Ask) -> Decision | Refusal:
@@ -153,8 +179,14 @@ def step(scope: Scope, node: Node, who: Actor, ask: Ask) -> Edge | None:
 def left(node: Node, got: Decision) -> Node:
     """What a decision leaves."""
     e = got.escalation if got.entries else node.e
-    p1 = got.timers.get("p1", node.p1)
-    return replace(node, ticket=got.ticket or node.ticket, e=e, said=got.contact or node.said, p1=p1)
+    every = {**node.waiting, **got.timers}
+    waiting = {kind: due for kind in followed_kinds(node.clocks) if (due := every.get(kind)) is not None}
+    return replace(node, ticket=got.ticket or node.ticket, e=e, said=got.contact or node.said, waiting=waiting)
+
+
+def followed_kinds(clocks: bool) -> tuple[TimerKind, ...]:
+    """The timers of the ticket's own facts for which time passes."""
+    return WAITING if clocks else ("p1",)
 
 
 def firings(node: Node) -> Iterator[tuple[Fire, Node]]:
@@ -164,6 +196,11 @@ def firings(node: Node) -> Iterator[tuple[Fire, Node]]:
         yield Fire("T-1", kind, due), replace(node, now=max(due, node.now))
         if due == first:
             yield Fire("T-1", kind, due), replace(node, now=max(node.now, *node.timers.values()) + DAY)
+
+
+def later(node: Node, what: Ask) -> Node:
+    """Where SLA clocks are followed, a minute has passed when something is reported: what is due meanwhile is late."""
+    return replace(node, now=node.now + MINUTE) if node.clocks and isinstance(what, Report | Rearm) else node
 
 
 def drifts(scope: Scope, node: Node) -> Iterator[Node]:
@@ -185,7 +222,9 @@ def key(node: Node) -> Key:
     t, e = node.ticket, node.e
     timers = tuple(node.timers)
     begins = tuple(since and f"{kind}@{since.isoformat()}" in t.begun for kind, since in _facts(t))
-    around = (t.solved, t.over, t.merged_into, t.priority, begins, node.said is None, timers, node.off, node.tier)
+    around: Key = (t.solved, t.over, t.merged_into, t.priority, begins, node.said is None, timers, node.off, node.tier)
+    if node.clocks:
+        around = (*around, t.status, t.first_responded_at is None, *node.sla.values())
     if e is None or not node.open:
         return e is None, *around
     h = e.handoff
@@ -261,7 +300,7 @@ def explore(scope: Scope, start: Node, see: Callable[[Edge], None], limit: int =
     def expand(here: Key) -> None:
         node = walk.nodes[here]
         legs, asked = walk.legs.setdefault(here, []), walk.asked.setdefault(here, {})
-        everything = [(who, what, node) for who, what in alphabet.commands(scope, node)]
+        everything = [(who, what, later(node, what)) for who, what in alphabet.commands(scope, node)]
         everything += [(THE_CLOCK, fire, at) for fire, at in firings(node)]
         for who, what, at in everything:
             label = alphabet.label(who, what)
@@ -279,7 +318,7 @@ def explore(scope: Scope, start: Node, see: Callable[[Edge], None], limit: int =
                 late = second.ask
                 if late is None or isinstance(late, Fire) or second.label in asked or second.label in clicked:
                     continue
-                node = walk.nodes[first.there]
+                node = later(walk.nodes[first.there], late)
                 if isinstance(late, Transition):
                     assert node.e is not None
                     late = replace(late, escalation_id=node.e.id)
@@ -305,4 +344,8 @@ def start(scope: Scope, priority: Priority = "p2") -> Node:
     """A reported ticket, and nothing else."""
     told = Ticket("T-1", 1, 1, "acme", priority=priority, status="open", subject="Down", opened_at=NOW, updated_at=NOW)
     off = frozenset(name for name, p in scope.people.items() if not p.on_duty)
-    return Node(NOW, told, scope.tier, off)
+    if not scope.clocks:
+        return Node(NOW, told, scope.tier, off)
+    told = replace(told, phases=followed((), told, scope.tier, NOW))
+    waiting = {kind: due for kind, due in waits(told, scope.tier, POLICY).items() if due is not None}
+    return Node(NOW, told, scope.tier, off, waiting=waiting, clocks=True)

@@ -90,6 +90,7 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         scope("ann0 mia2", "raise solve", to="enterprise"),
         "p2",
     ),
+    "SLA clocks that pause, are met, and run on": (scope("mia2", "solve pend", tier="enterprise", clocks=True), "p2"),
 }
 
 WIDE: dict[str, tuple[Scope, Priority]] = {
@@ -118,6 +119,18 @@ WIDE: dict[str, tuple[Scope, Priority]] = {
     "wide: tiers": (
         scope("ann0 -mia2", "accept withdraw de_escalate resume solve lower raise", to="enterprise"),
         "p1",
+    ),
+    "wide: SLA clocks of a ticket that is answered": (
+        scope("mia2", "solve pend answer", tier="enterprise", clocks=True),
+        "p2",
+    ),
+    "wide: SLA clocks of a ticket that is raised and lowered": (
+        scope("mia2", "raise lower pend", tier="enterprise", clocks=True),
+        "p2",
+    ),
+    "wide: SLA clocks of a customer whose tier changes": (
+        scope("mia2", "pend answer", to="enterprise", clocks=True),
+        "p2",
     ),
 }
 """What the suite has no time for."""
