@@ -52,7 +52,7 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
         since, until = max(since, FIRST), min(until, since_plus(since, AHEAD))
         day = since.astimezone(UTC).date()
         while since < until and day <= until.astimezone(UTC).date():
-            around = tuple(self._periods(day + n * DAY) for n in (-1, 0, 1))
+            around = tuple(self._periods(self.hours, day + n * DAY) for n in (-1, 0, 1))
             for begin, end in _worked_on(self.zone, around, day):
                 if begin < until and since < end:
                     yield max(begin, since), min(end, until)
@@ -69,17 +69,14 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
         """
         if span <= NONE:
             return since
-        until = since_plus(since, span if self.hours is None else AHEAD)
-        for begin, end in self.worked(since, until):
+        for begin, end in self.worked(since, since_plus(since, AHEAD)):
             if span <= end - begin:
                 return begin + span
             span -= end - begin
         return None
 
-    def _periods(self, day: date) -> tuple[Period, ...]:
-        if self.hours is None or day in self.holidays:
-            return ()
-        return self.hours.get(WEEKDAYS[day.weekday()], ())
+    def _periods(self, hours: dict[Weekday, tuple[Period, ...]], day: date) -> tuple[Period, ...]:
+        return () if day in self.holidays else hours.get(WEEKDAYS[day.weekday()], ())
 
 
 @lru_cache(maxsize=1024)
@@ -99,7 +96,7 @@ def _worked_on(zone: str, around: tuple[tuple[Period, ...], ...], day: date) -> 
     found = []
     midnight = datetime.combine(day, time())
     begins = midnight.replace(tzinfo=UTC)
-    for begin, end, offset in _offsets(_zone(zone), begins, begins + DAY) if any(around) else ():
+    for begin, end, offset in _offsets(_zone(zone), begins, begins + DAY):
         wall_begin, wall_end = (at.replace(tzinfo=None) + offset for at in (begin, end))
         for n, periods in enumerate(around, -1):
             for opens, closes in map(read, periods):
@@ -124,7 +121,7 @@ def _zone(name: str) -> tzinfo:
 
 def since_plus(since: datetime, span: timedelta) -> datetime:
     """That much later, or the last instant that there is."""
-    return since + span if span < LAST - since else max(since, LAST)
+    return since + min(span, max(LAST - since, NONE))
 
 
 def _offsets(zone: tzinfo, begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:

@@ -158,11 +158,11 @@ def _marks(
     for percent in policy.document.clocks[clock].warns_at:
         if by is not None:
             opened = ticket.phases[0].at
-            at: datetime | None = max(opened + (by - opened) * percent / 100, phase.at) if opened < by else phase.at
+            at: datetime | None = max(opened + (by - opened) * percent / 100, phase.at)
         else:
             at = policy.document.calendars[phase.tier].after(phase.at, left - target * (100 - percent) / 100)
-        if at is not None:
-            found.append((percent, at))
+        assert at is not None, "what comes before a breach is not due never"
+        found.append((percent, at))
     return tuple(found)
 
 
@@ -237,10 +237,10 @@ def followed(phases: tuple[Phase, ...], ticket: Ticket, tier: Tier, at: datetime
     at = max(at, phases[-1].at)
     if at == phases[-1].at and len(phases) > 1:
         phases = phases[:-1]
-    now = replace(now, at=at, counted=phases[-1].counted if at == phases[-1].at else {})
+    now = replace(now, at=at)
     if at == phases[-1].at:
         return (now,)
-    return phases if replace(now, at=phases[-1].at, counted=phases[-1].counted) == phases[-1] else (*phases, now)
+    return phases if replace(now, at=phases[-1].at) == phases[-1] else (*phases, now)
 
 
 def folded(ticket: Ticket, policy: Policy) -> tuple[Phase, ...]:

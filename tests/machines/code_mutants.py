@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import Phase, settings
 from msgspec import Struct
 
 WORKERS = 2
@@ -30,7 +31,11 @@ HERE = Path(__file__).parent
 PLACES = """
 machines.clock         armed fire _keep_due _engage _unanswered on_duty_changed _may_take
 machines.reports       report _carried _solved _reopened
-machines.waiting       rearm fire _p1_by _p1_due
+machines.waiting       too_old waits timers rearm fire _p1_by _p1_due _clock_due
+machines.sla           Reading.state read _stretches _met_at _terms _reopened _marks armed _next _untold warning
+machines.sla           followed folded
+machines.calendar      Calendar.worked Calendar.counted Calendar.after Calendar._periods read _worked_on zone_known
+machines.calendar      since_plus _offsets _jump
 machines.decide        _changed_timers _transition
 machines.world         World.must_wait World.escalation_of World.absorb World._count holders
 machines.opening       wanted rearmed
@@ -40,7 +45,10 @@ machines.deescalation  de_escalate _answered_for _ended
 machines.effects       update_customer remind
 machines.matrix        Policy.page_after
 """
-TESTS = "clock ownership reports flags situations deescalation handoff world matrix golden walk races properties"
+TESTS = (
+    "clock ownership reports flags situations waiting calendar sla deescalation handoff world matrix golden walk races"
+    " properties"
+)
 """The tests that are asked, the quick ones first."""
 
 HELD = """
@@ -73,6 +81,8 @@ def found(module: str, function: str) -> FunctionType:
     got: object = importlib.import_module(module)
     for name in function.split("."):
         got = getattr(got, name)
+    assert callable(got)
+    got = inspect.unwrap(got)  # a function whose answers are kept
     assert isinstance(got, FunctionType)
     return got
 
@@ -206,12 +216,18 @@ class Judge:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Called once, when all tests are collected."""
-        COLLECTED[:] = session.items
+        files = [f"test_{name}" for name in TESTS.split()]
+        # The files in their order, and of each what is drawn last: a plain test tells at once.
+        COLLECTED[:] = sorted(session.items, key=lambda item: (files.index(item.path.stem), _drawn(item)))
         with multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
             assert pool.apply(first_failure, (None,)) is None, "the tests themselves fail"
             for mutant, killer in zip(self.some, pool.imap(first_failure, self.some), strict=True):
                 self.told(mutant, killer)
         return True
+
+
+def _drawn(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "obj", None), "hypothesis")
 
 
 COLLECTED: list[pytest.Item] = []
@@ -229,5 +245,8 @@ def first_failure(mutant: CodeMutant | None) -> str | None:
 
 def judge(some: list[CodeMutant], told: Callable[[CodeMutant, str | None], None]) -> None:
     """Tell of each mutant the first test that fails."""
+    # The first example that fails will do: nobody reads the smallest, or wants it kept.
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None, derandomize=True)
+    settings.load_profile("mutants")
     files = [str(HERE / f"test_{name}.py") for name in TESTS.split()]
     pytest.main(["-q", "-s", "-p", "no:cacheprovider", *files], plugins=[Judge(some, told)])

@@ -171,6 +171,12 @@ def test_what_is_due_in_more_than_ten_years_or_after_the_last_instant_is_due_nev
         assert calendar.after(first, HOUR) is not None
 
 
+def test_no_stretch_is_empty_where_one_ends_or_begins_with_what_was_asked_or_with_a_day():
+    assert list(BERLIN.worked(berlin(30, 4, 12, 30), berlin(30, 4, 13, 30))) == []
+    early, monday = Calendar("UTC", {"monday": ("00:00-01:00",)}), datetime(2026, 5, 4, tzinfo=UTC)
+    assert list(early.worked(monday - DAY, monday + DAY)) == [(monday, monday + HOUR)]
+
+
 def test_nothing_is_due_at_once():
     assert BERLIN.after(berlin(3, 5, 3), timedelta(0)) == berlin(3, 5, 3)
 

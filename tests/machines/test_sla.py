@@ -293,6 +293,7 @@ def test_a_first_response_ends_its_clock_at_its_own_instant_and_nothing_is_read_
     assert (got.met_at, got.state(NOW + DAY)) == (NOW + 2 * HOUR, "met")
     at_once = life((HOUR, {"status": "pending", "first_responded_at": NOW + HOUR}))
     assert told_spans(read(FIRST, at_once, POLICY, NOW + DAY)) == [(0, 1, 1, 1, 1)]
+    assert breach(at_once, clock=FIRST) is None
     before = life((0 * HOUR, {"first_responded_at": NOW - HOUR}))
     assert read(FIRST, before, POLICY, NOW) == Reading(FIRST, (), met_at=NOW - HOUR)
 
@@ -345,6 +346,12 @@ def test_an_instant_that_passed_while_it_was_solved_says_nothing_of_what_was_reo
     own = {"sla": {"resolution_by": NOW + 5 * HOUR}}
     ticket = life((0 * HOUR, own), (4 * HOUR, {"status": "solved"}), (DAY, {"status": "open"}))
     assert breach(ticket) == NOW + DAY + 4 * HOUR, "the policy's row counts again: 8 h, of which 4 are used"
+    own_row, row = "ticket.sla.resolution_by", "sla.enterprise.p1.resolution"
+    assert [span.row for span in read(RESOLUTION, ticket, POLICY).spans] == [own_row, own_row, row]
+    at_it = life((0 * HOUR, {"sla": {"resolution_by": NOW + DAY}}), (4 * HOUR, {"status": "solved"}))
+    assert breach(told(at_it, NOW + DAY, status="open")) == NOW + DAY + 4 * HOUR
+    closed = told(life((0 * HOUR, own), (4 * HOUR, {"status": "solved"})), NOW + 6 * HOUR, status="closed")
+    assert [span.row for span in read(RESOLUTION, closed, POLICY).spans] == [own_row] * 3
     again = told(ticket, NOW + DAY + HOUR, sla={"resolution_by": NOW + DAY + 2 * HOUR})
     assert breach(again) == NOW + DAY + 2 * HOUR
 
@@ -413,14 +420,68 @@ def test_an_instant_of_its_own_counts_as_it_stands():
     assert breach(ticket, clock=FIRST) == NOW + HOUR, "the other clock goes by the policy"
 
 
+def kept(ticket: Ticket) -> list[tuple[float, str]]:
+    """Its phases: hours after `NOW`, and status."""
+    return [((phase.at - NOW) / HOUR, phase.status) for phase in ticket.phases]
+
+
 def test_the_same_facts_again_add_no_phase_and_a_correction_at_once_replaces_one():
     ticket = life((HOUR, {"status": "pending"}), (2 * HOUR, {"subject": "Still down"}))
-    assert [phase.status for phase in ticket.phases] == ["open", "pending"]
-    assert [phase.status for phase in told(ticket, NOW + HOUR, status="open").phases] == ["open"]
+    assert kept(ticket) == [(0, "open"), (1, "pending")]
+    assert kept(told(ticket, NOW + HOUR, status="on_hold")) == [(0, "open"), (1, "on_hold")]
+    assert kept(told(ticket, NOW + HOUR, status="open")) == [(0, "open")]
+
+
+def test_what_is_first_seen_later_was_so_from_its_opening_but_what_is_first_seen_solved_was_open():
+    assert kept(told(None, NOW + HOUR, opened_at=NOW, status="pending")) == [(0, "pending")]
+    solved = told(None, NOW + DAY, opened_at=NOW, status="solved", resolved_at=NOW + 20 * HOUR)
+    assert kept(solved) == [(0, "open"), (20, "solved")]
 
 
 def test_an_opening_that_is_corrected_moves_the_clock():
     assert breach(life((HOUR, {"opened_at": NOW - HOUR}))) == NOW + 7 * HOUR
+    ticket = life((2 * HOUR, {"status": "pending"}))
+    assert kept(told(ticket, NOW + 3 * HOUR, opened_at=NOW + HOUR)) == [(1, "open"), (2, "pending")]
+    for late in (2 * HOUR, 3 * HOUR):  # what was seen before it stays
+        assert kept(told(ticket, NOW + 3 * HOUR, opened_at=NOW + late)) == [(0, "open"), (2, "pending")]
+
+
+def test_when_it_was_resolved_says_nothing_of_what_comes_after():
+    """Desks keep `resolved_at` when a ticket is closed, and some when it is reopened."""
+    ticket = life((7 * HOUR, {"status": "solved", "resolved_at": NOW + 7 * HOUR}), (12 * HOUR, {"status": "closed"}))
+    assert kept(ticket) == [(0, "open"), (7, "solved"), (12, "closed")]
+    ticket = told(told(ticket, NOW + 13 * HOUR, status="open"), NOW + 14 * HOUR, status="pending")
+    assert kept(ticket)[3:] == [(13, "open"), (14, "pending")]
+
+
+def test_a_clock_is_running_paused_met_or_breached_from_its_instant_on():
+    def state(ticket: Ticket, at: datetime, clock: ClockName = RESOLUTION) -> str:
+        return read(clock, ticket, POLICY, at).state(at)
+
+    ticket = life((HOUR, {"first_responded_at": NOW + HOUR / 2}))
+    assert state(ticket, NOW + 8 * HOUR - MINUTE) == "running"
+    assert state(ticket, NOW + 8 * HOUR) == "breached"
+    assert read(RESOLUTION, ticket, POLICY).met_at is None
+    assert state(told(ticket, NOW + HOUR, status="pending"), NOW + 9 * HOUR) == "paused"
+    solved = life((MINUTE, {"status": "solved"}))
+    assert [read(clock, solved, POLICY).met_at for clock in CLOCKS] == [NOW + MINUTE] * 2
+    assert state(solved, NOW + DAY) == "met"
+
+
+def test_of_many_phases_the_older_half_is_kept_as_what_it_counted():
+    """Open and pending by turns, a minute each: an hour and forty minutes of two hundred were counted."""
+    ticket = life()
+    while len(ticket.phases) < MOST_PHASES:
+        n = len(ticket.phases)
+        ticket = told(ticket, NOW + n * MINUTE, status=("open", "pending")[n % 2], first_responded_at=NOW + DAY)
+    assert folded(ticket, POLICY) == ticket.phases
+    ticket = told(ticket, NOW + MOST_PHASES * MINUTE, status="open")
+    ticket = replace(ticket, phases=folded(ticket, POLICY))
+    assert len(ticket.phases) == MOST_PHASES // 2
+    assert ticket.phases[0].counted[RESOLUTION] == 51 * MINUTE
+    assert breach(ticket) == NOW + MOST_PHASES * MINUTE + 8 * HOUR - 100 * MINUTE
+    begins = ticket.phases[0].at
+    assert told(ticket, ticket.phases[-1].at + MINUTE, status="on_hold").phases[0].at == begins
 
 
 # Warnings ---------------------------------------------------------------------------------------------------------
@@ -445,6 +506,8 @@ def test_of_the_marks_that_were_passed_at_once_only_the_highest_is_told():
 def test_of_an_own_instant_the_percents_are_of_the_time_to_it():
     got = read(RESOLUTION, life((0 * HOUR, {"sla": {"resolution_by": NOW + 10 * HOUR}})), POLICY)
     assert got.marks == ((50, NOW + 5 * HOUR), (75, NOW + 7.5 * HOUR), (90, NOW + 9 * HOUR))
+    past = read(RESOLUTION, life((0 * HOUR, {"sla": {"resolution_by": NOW - HOUR}})), POLICY)
+    assert past.marks == ((50, NOW), (75, NOW), (90, NOW))
 
 
 # What waits -------------------------------------------------------------------------------------------------------
@@ -454,6 +517,8 @@ def test_what_waits_is_the_next_mark_then_the_breach_and_nothing_once_it_is_over
     assert armed(life(), POLICY) == {FIRST: NOW + HOUR / 2, RESOLUTION: NOW + 4 * HOUR}
     assert armed(life((HOUR, {"status": "solved"})), POLICY) == {FIRST: None, RESOLUTION: None}
     assert armed(Ticket("T-1"), POLICY) == {FIRST: None, RESOLUTION: None}
+    unseen = life((0 * HOUR, {"sla": {"resolution_by": NOW + 2 * HOUR}}), (3 * HOUR, {"status": "pending"}))
+    assert armed(unseen, POLICY)[RESOLUTION] == NOW + HOUR, "it breached before it was paused, and nobody was told"
     told = replace(life(), warned=(Warned(RESOLUTION, 100, NOW + 8 * HOUR),))
     assert armed(told, POLICY)[RESOLUTION] is None
 
