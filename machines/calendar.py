@@ -49,14 +49,13 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
             if since < until:
                 yield since, until
             return
-        since, until = max(since, FIRST), min(until, since_plus(since, AHEAD))
-        day = since.astimezone(UTC).date()
-        while since < until and day <= until.astimezone(UTC).date():
+        since, until = max(since, FIRST), min(until, since_plus(since, AHEAD), LAST)
+        first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
+        for day in (first + n * DAY for n in range((last - first).days + 1)):
             around = tuple(self._periods(self.hours, day + n * DAY) for n in (-1, 0, 1))
             for begin, end in _worked_on(self.zone, around, day):
-                if begin < until and since < end:
+                if max(begin, since) < min(end, until):
                     yield max(begin, since), min(end, until)
-            day += DAY
 
     def counted(self, since: datetime, until: datetime) -> timedelta:
         """How much working time lies between two instants."""
@@ -88,7 +87,8 @@ def read(period: str) -> tuple[timedelta, timedelta]:
 
 @lru_cache(maxsize=16_384)
 def _worked_on(zone: str, around: tuple[tuple[Period, ...], ...], day: date) -> tuple[Stretch, ...]:
-    """The stretches of a day of UTC in which the wall clock reads a period of the day before, of this one, or the next.
+    """The stretches of a day of UTC in which the wall clock reads a period of the day before, of this one, or the next;
+    where it reads none of one, they end before they begin.
 
     By days of UTC, for those of a wall clock may take turns: one that is put back just after midnight. Kept, for a
     clock of two weeks looks at sixty days, several times, at each report.
@@ -102,8 +102,7 @@ def _worked_on(zone: str, around: tuple[tuple[Period, ...], ...], day: date) -> 
             for opens, closes in map(read, periods):
                 first = max(wall_begin, midnight + n * DAY + opens)
                 last = min(wall_end, midnight + n * DAY + closes)
-                if first < last:
-                    found.append(((first - offset).replace(tzinfo=UTC), (last - offset).replace(tzinfo=UTC)))
+                found.append(((first - offset).replace(tzinfo=UTC), (last - offset).replace(tzinfo=UTC)))
     return tuple(found)
 
 

@@ -173,6 +173,8 @@ def test_what_is_due_in_more_than_ten_years_or_after_the_last_instant_is_due_nev
 
 def test_no_stretch_is_empty_where_one_ends_or_begins_with_what_was_asked_or_with_a_day():
     assert list(BERLIN.worked(berlin(30, 4, 12, 30), berlin(30, 4, 13, 30))) == []
+    assert list(BERLIN.worked(berlin(30, 4, 10), berlin(30, 4, 10))) == []
+    assert list(BERLIN.worked(berlin(30, 4, 11), berlin(30, 4, 10))) == []
     early, monday = Calendar("UTC", {"monday": ("00:00-01:00",)}), datetime(2026, 5, 4, tzinfo=UTC)
     assert list(early.worked(monday - DAY, monday + DAY)) == [(monday, monday + HOUR)]
 
