@@ -126,6 +126,26 @@ def create_key(
     print(_run_once(run()))
 
 
+@keys.command
+def signing(*, name: str) -> None:
+    """Make the key that signs history's checkpoints: its public half, and the key itself alone on the last line.
+
+    Keep the public half where checkpoints are checked; ESCALATION_SIGNING_KEY takes the other.
+
+    Parameters
+    ----------
+    name
+        Whose history it is, like escalations.example: 1 to 200 characters without spaces and +.
+    """
+    from service.proof.notes import NoteError, Signer
+
+    try:
+        text, signer = Signer.made(name)
+    except NoteError as error:
+        raise SystemExit(f"escalation-matrix: {error}") from None
+    print(f"public: {signer.public}\n{text}")
+
+
 @policy.command
 def show() -> None:
     """Print the matrix that a new database begins with, as TOML."""

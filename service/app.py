@@ -20,6 +20,8 @@ from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
+from service.proof.notes import Signer
+from service.proof.sealer import Sealer
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
@@ -64,6 +66,9 @@ def build(settings: Settings, url: str) -> web.Application:
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
+        if settings.signing_key is not None:
+            sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
+            tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

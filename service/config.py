@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
+from service.proof.notes import NoteError, Signer
+
 _PREFIX = "ESCALATION_"
+SECRETS = ("mail_key", "signing_key")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -84,6 +87,10 @@ class Settings:
     pagerduty_signing_secret: Secret | None = None
     zammad_signing_secret: Secret | None = None
     jira_signing_secret: Secret | None = None
+    # What signs history's checkpoints, as `keys signing` printed it; unset means that none are made.
+    signing_key: Annotated[str, msgspec.Meta(pattern="^PRIVATE[+]KEY[+].+$")] | None = None
+    # The file to which signed checkpoints are appended; unset means that the log alone has them.
+    checkpoints: Path | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
@@ -126,7 +133,7 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         try:
             values[name] = _convert(value, kinds[name])
         except msgspec.ValidationError as error:
-            told = "" if name == "mail_key" or name.endswith("_secret") else f"={value}"
+            told = "" if name in SECRETS or name.endswith("_secret") else f"={value}"
             findings.append(f"{origin}{told}: {error}")
     for name in ("database_url", "migrate_url"):
         url = values.get(name)
@@ -135,6 +142,11 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
             findings.append(f"{given[name][1]}: not a URL like postgres://user:password@host/name")
     if "mail_listen" in values and "mail_key" not in values:
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
+    if signing_key := values.get("signing_key"):
+        try:
+            Signer(signing_key)
+        except NoteError as error:
+            findings.append(f"{given['signing_key'][1]}: {error}")
     if findings:
         raise SettingsError("\n".join(findings))
     return Settings(**values)
@@ -153,7 +165,7 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
 
 
 def _convert(value: object, kind: Any) -> object:
-    if kind is Path:
+    if kind in (Path, Path | None):
         return Path(msgspec.convert(value, str)).expanduser().absolute()
     return msgspec.convert(value, kind, strict=False)
 

@@ -306,6 +306,26 @@ CREATE TABLE history_rest PARTITION OF history DEFAULT;
 CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON history_rest
     FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only();
 
+CREATE TABLE tree_tile (
+    height smallint NOT NULL CONSTRAINT every_eighth_height CHECK (height % 8 = 0),
+    place  bigint NOT NULL,
+    nodes  bytea NOT NULL CONSTRAINT at_most_256_nodes CHECK (length(nodes) BETWEEN 32 AND 8192 AND length(nodes) % 32 = 0),
+    PRIMARY KEY (height, place)
+);
+COMMENT ON TABLE tree_tile IS 'Full nodes of the tree (RFC 9162) over history''s hashes in the order of seq, 256 beside each other; those of the heights
+between follow from them.';
+
+CREATE TABLE checkpoint (
+    size bigint PRIMARY KEY,
+    seq  bigint NOT NULL CONSTRAINT a_row_ends_one_checkpoint UNIQUE,
+    head text NOT NULL,
+    at   timestamptz NOT NULL,
+    note text NOT NULL
+);
+COMMENT ON TABLE checkpoint IS 'Heads of the tree over the first size rows, the last of which is seq; note is signed, and kept elsewhere too.';
+CREATE TRIGGER checkpoint_is_append_only BEFORE UPDATE OR DELETE ON checkpoint
+    FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+
 CREATE TABLE escalation (
     id                    uuid PRIMARY KEY,
     ticket_id             text NOT NULL REFERENCES ticket,
@@ -468,8 +488,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO escalation_service;
 GRANT USAGE ON SEQUENCE history_seq TO escalation_service;
 REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
-GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO escalation_service;
-GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock TO escalation_service;
+GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, checkpoint TO escalation_service;
+GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock,
+    tree_tile TO escalation_service;
 GRANT INSERT, DELETE ON kept_mail TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;

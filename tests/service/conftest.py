@@ -78,7 +78,8 @@ class Answer:
     body: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        is_json = "json" in self.headers.get("Content-Type", "") and self.raw
+        kind = self.headers.get("Content-Type", "").partition(";")[0]
+        is_json = kind in ("application/json", "application/problem+json") and self.raw
         object.__setattr__(self, "body", json.loads(self.raw) if is_json else None)
 
     def problem(self, status: int, code: str) -> Any:

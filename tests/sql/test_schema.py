@@ -81,6 +81,11 @@ REFUSED = {
     "reason_is_known": ["UPDATE kept_mail SET why = 'spam'"],
     "automatic_is_known": ["UPDATE kept_mail SET automatic = 'robot'"],
     "a_stranger_wrote_on_a_ticket": ["UPDATE kept_mail SET why = 'stranger'"],
+    "every_eighth_height": ["INSERT INTO tree_tile VALUES (4, 0, repeat('x', 32)::bytea)"],
+    "at_most_256_nodes": [f"INSERT INTO tree_tile VALUES (0, 0, repeat('x', {size})::bytea)" for size in (0, 33, 8224)],
+    "a_row_ends_one_checkpoint": [
+        "INSERT INTO checkpoint SELECT size, 7, 'h', now(), 'n' FROM generate_series(1, 2) AS size"
+    ],
     "a_revision_is_one_contact": [again("contact", id="gen_random_uuid()")],
     "a_move_is_listed_once": [
         "INSERT INTO allowed_move (trigger, source, dest) VALUES ('open', NULL, 'open')",

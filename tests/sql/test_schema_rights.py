@@ -9,8 +9,8 @@ import pytest
 
 from service import database
 
-APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy"}
-CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported"}
+APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint"}
+CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile"}
 REMOVES = {"ticket", "timer", "answered", "holding"}
 
 

@@ -30,6 +30,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/escalations/{id}/transitions"): (EVERYBODY, None),
     ("POST", "/v1/transitions"): (EVERYBODY, []),
     ("GET", "/v1/history"): (EVERYBODY, None),
+    ("GET", "/v1/history/export"): (EVERYBODY, None),
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
@@ -45,7 +46,8 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/metrics"): (EVERYBODY, None),
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
-"""Not there with the system's clock: `tests/service/clock` asks who may."""
+ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
+"""Not there with the system's clock, or not before something is sealed: `tests/service/clock` and `proof` ask who may."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
 
 

@@ -1,0 +1,64 @@
+"""What an export reads: the rows of history up to a number, page by page, each page with a connection for its moment.
+
+Nothing is held between two pages, neither a connection nor a transaction, so a slow reader keeps nobody waiting. Rows
+above the number came later, and are left for the next export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+import sql
+from service import answers
+from service.reads import connection
+
+LINES, ROWS, CHAINS = (sql.query(f"export.{name}") for name in ("lines", "rows", "chains"))
+PAGE = 1000
+
+
+class Source:
+    """Rows by these filters (the first seven arguments of every query), up to the number `last`."""
+
+    def __init__(self, pool: asyncpg.Pool, filters: tuple[Any, ...], last: int, limit: int = PAGE) -> None:
+        self._pool, self._filters, self._last, self._limit = pool, filters, last, limit
+
+    async def lines(self) -> AsyncIterator[tuple[str, int]]:
+        """Lines of JSON as the database writes them, a page in one text, and how many they are."""
+        after = 0
+        while True:
+            async with connection(self._pool) as conn:
+                page = await conn.fetchrow(LINES, *self._filters, after, self._last, self._limit)
+            if page["count"]:
+                yield page["lines"], page["count"]
+            if page["count"] < self._limit:
+                return
+            after = page["seq"]
+
+    async def rows(self) -> AsyncIterator[list[answers.Kept]]:
+        """In the order of seq."""
+        after = 0
+        while True:
+            async with connection(self._pool) as conn:
+                page = await conn.fetch(ROWS, *self._filters, after, self._last, self._limit)
+            if page:
+                told = [answers.decode_history(row["row"]) for row in page]
+                yield told
+                after = told[-1].seq
+            if len(page) < self._limit:
+                return
+
+    async def chains(self) -> AsyncIterator[list[answers.Kept]]:
+        """Escalation by escalation, each oldest first."""
+        after: tuple[str | None, int] = (None, 0)
+        while True:
+            async with connection(self._pool) as conn:
+                page = await conn.fetch(CHAINS, *self._filters, after[0], self._last, self._limit, after[1])
+            if page:
+                told = [answers.decode_history(row["row"]) for row in page]
+                yield told
+                after = told[-1].escalation_id, told[-1].version
+            if len(page) < self._limit:
+                return
