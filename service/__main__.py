@@ -197,6 +197,36 @@ def verify() -> None:
 
 
 @app.command
+def verify_history(file: Path, *, checkpoints: Path, key: str) -> None:
+    """Tell from an export alone whether it is the history whose checkpoints were published; exit 1 with what is not.
+
+    It needs no database. Get the export from GET /v1/history/export, whole and without filters.
+
+    Parameters
+    ----------
+    file
+        The export, lines of JSON (.gz is unpacked).
+    checkpoints
+        Signed checkpoints that were kept elsewhere, one after the other.
+    key
+        The public key, as `keys signing` printed it: name+id+base64.
+    """
+    from service.proof import reader
+    from service.proof.notes import NoteError
+
+    try:
+        report = reader.run(file, checkpoints, key)
+    except (OSError, UnicodeDecodeError, NoteError) as error:
+        raise SystemExit(f"escalation-matrix: {error}") from None
+    for found in report.findings:
+        print(f"{found.where}: {found.what}")
+    if report.findings:
+        raise SystemExit(f"{len(report.findings) + report.more} findings")
+    until = f"{report.sealed} of them sealed by {report.last.at:%Y-%m-%d %H:%M:%S}Z" if report.last else "none sealed"
+    print(f"nothing found: {report.rows} rows of {report.escalations} escalations, {until}")
+
+
+@app.command
 def replay(
     file: Path,
     *,

@@ -15,6 +15,7 @@ from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
+from service.feed import FEED, Feed
 from service.housekeeping import keep_house
 from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
@@ -64,6 +65,8 @@ def build(settings: Settings, url: str) -> web.Application:
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
+        feed = app[FEED] = Feed(reads)
+        tasks.append(asyncio.create_task(feed.run(), name="feed"))
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         if settings.signing_key is not None:
@@ -78,7 +81,11 @@ def build(settings: Settings, url: str) -> web.Application:
         await engine.stop()
         await reads.close()
 
+    async def quiet(app: web.Application) -> None:
+        await app[FEED].close()
+
     app.cleanup_ctx.append(live)
+    app.on_shutdown.append(quiet)
     return app
 
 

@@ -2,9 +2,10 @@
 
 Numbers are drawn while transactions run, so their order is not that of commits: a reader that goes on from the largest
 number it has seen would skip what commits later with a smaller one. But every row's number is drawn after its
-transaction has its id (tickets are locked first). So: read the newest number, *then* which transactions are known; once
-those have ended, every row up to that number is there or will never be, and whoever begins later draws a larger one.
-It costs the writers nothing, and holds on a standby as well.
+transaction has its id (tickets are locked first). So: read the newest number, *then* begin a transaction; once all with
+a smaller id have ended, every row up to that number is there or will never be, and whoever has a larger id drew a
+larger number. (A snapshot's own upper bound will not do: transactions above it may be running.) It costs the writers
+nothing, and an id only where something is new.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import asyncpg
 
 import sql
 
-NEWEST, RUNNING = sql.query("proof.newest"), sql.query("proof.running")
+NEWEST, MARK, ENDED = (sql.query(f"proof.{name}") for name in ("newest", "mark", "ended"))
 LOOKS_EVERY = 0.02
 """Seconds between two looks for what is about to end."""
 MOST = 1000
@@ -31,15 +32,16 @@ class Horizon:
         self.seq = 0
 
     async def look(self, conn: asyncpg.Connection | asyncpg.Pool) -> int:
-        """Look again, in two statements of their own; the number up to which every row is there."""
+        """Look again, each statement in a transaction of its own; the number up to which every row is there."""
         newest = await conn.fetchval(NEWEST)
-        ended, next_ = await conn.fetchrow(RUNNING)
         if newest > (self._looks[-1][1] if self._looks else self.seq):
             if len(self._looks) == MOST:
                 self._looks.pop()
-            self._looks.append((next_, newest))
-        while self._looks and self._looks[0][0] <= ended:
-            self.seq = self._looks.popleft()[1]
+            self._looks.append((await conn.fetchval(MARK), newest))
+        if self._looks:
+            ended = await conn.fetchval(ENDED)
+            while self._looks and self._looks[0][0] <= ended:
+                self.seq = self._looks.popleft()[1]
         return self.seq
 
     async def complete(self, conn: asyncpg.Connection | asyncpg.Pool, within: float = 5.0) -> int:

@@ -5,9 +5,13 @@
 SELECT greatest(coalesce(pg_sequence_last_value('history_seq'), 0),
                 coalesce((SELECT next_seq - 1 FROM virtual_clock), 0))
 
--- name: running()
--- No transaction below `ended` runs any more; every one that is not yet known gets `next` or above.
-SELECT pg_snapshot_xmin(s)::text::bigint AS ended, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s
+-- name: mark()
+-- A transaction of its own: every other that has an id already has a smaller one.
+SELECT pg_current_xact_id()::text::bigint
+
+-- name: ended()
+-- Every transaction below this has ended.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 
 -- name: lock()
 -- One node seals at a time.

@@ -30,6 +30,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/escalations/{id}/transitions"): (EVERYBODY, None),
     ("POST", "/v1/transitions"): (EVERYBODY, []),
     ("GET", "/v1/history"): (EVERYBODY, None),
+    ("GET", "/v1/events"): (EVERYBODY, None),
     ("GET", "/v1/history/export"): (EVERYBODY, None),
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),

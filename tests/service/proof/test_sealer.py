@@ -115,8 +115,8 @@ async def test_every_row_is_proved_over_http(service: Service, pool: asyncpg.Poo
         await Sealer(pool, SIGNER).seal()
     latest = (await service.call("aud", "GET", "/v1/history/checkpoint")).ok()
     assert VERIFIER.read(latest["note"]).size == latest["size"] == (await head(service))[0]
-    for path in ("checkpoint", "proof?seq=1"):
-        (await service.call(None, "GET", f"/v1/history/{path}")).problem(401, "no_key")
+    for door in ("checkpoint", "proof?seq=1"):
+        (await service.call(None, "GET", f"/v1/history/{door}")).problem(401, "no_key")
     rows = await service.db.fetch("SELECT seq, hash FROM history ORDER BY seq")
     for index, row in enumerate(rows):
         told = (await service.call("aud", "GET", f"/v1/history/proof?seq={row['seq']}")).ok()
