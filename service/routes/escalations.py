@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 import sql
 from machines.history import fold
-from machines.values import FieldProblem, State, Tier
+from machines.values import State, Tier
 from service import answers
 from service.door import Id, Instant, Route, fit_query, nowhere, path_uuid, query, wrong
 from service.reads import Page, Paged, Uuid, after, answered, page, reading
@@ -32,6 +32,7 @@ class Filters(Paged, frozen=True, forbid_unknown_fields=True):
     overdue: Annotated[bool, Meta(description="One of its three `_by` has passed, or none has.")] | None = None
     since: Since | None = None
     until: Until | None = None
+    as_of: Annotated[Instant, Meta(description="As the list was then, that instant included.")] | None = None
 
 
 class AsOf(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,15 +42,11 @@ class AsOf(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def escalations(request: web.Request) -> web.StreamResponse:
-    """Newest first, as they stand now."""
+    """Newest first, as they stand now; with `as_of`, as their history up to then tells."""
     async with reading(request) as (conn, _):
-        if "as_of" in request.query:
-            message = "comes with lists later: GET /v1/escalations/{id}?as_of=… answers one as it stood"
-            raise wrong(FieldProblem("as_of", message))
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Uuid])
-        rows = await conn.fetch(
-            sql.query("escalation.page"),
+        args = (
             asked.state,
             asked.level,
             asked.tier,
@@ -62,8 +59,23 @@ async def escalations(request: web.Request) -> web.StreamResponse:
             begin[0] if begin else None,
             asked.limit + 1,
         )
-    found = [answers.stored(row["row"], row["texts"]) for row in rows]
+        if asked.as_of is None:
+            rows = await conn.fetch(sql.query("escalation.page"), *args)
+            found = [answers.stored(row["row"], row["texts"]) for row in rows]
+        else:
+            rows = await conn.fetch(sql.query("escalation.page_as_of"), *args, asked.as_of)
+            found = [_folded(row) for row in rows]
     return answered(page(found, asked.limit, lambda e: e, lambda e: (e.id,)))
+
+
+def _folded(row: Any) -> answers.EscalationAnswer:
+    """An escalation as its rows tell."""
+    records = _decode_rows(row["rows"])
+    texts = msgspec.json.decode(row["texts"]) if row["texts"] else {}
+    return answers.escalation(fold((record, record.hash) for record in records), texts)
+
+
+_decode_rows = msgspec.json.Decoder(list[answers.Kept]).decode
 
 
 async def escalation(request: web.Request) -> web.StreamResponse:
