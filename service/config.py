@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
-from service.proof.notes import NoteError, Signer
-
 _PREFIX = "ESCALATION_"
 SECRETS = ("mail_key", "signing_key")
 
@@ -143,6 +141,8 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
     if "mail_listen" in values and "mail_key" not in values:
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
     if signing_key := values.get("signing_key"):
+        from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
+
         try:
             Signer(signing_key)
         except NoteError as error:

@@ -48,7 +48,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
-"""Not there with the system's clock, or not before something is sealed: `tests/service/clock` and `proof` ask who may."""
+"""Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
 
 
