@@ -41,13 +41,18 @@ def test_a_name_that_a_note_could_not_hold_makes_no_key(name: str):
         Signer.made(name)
 
 
-@pytest.mark.parametrize("text", ["", "x", SIGNER.public, TEXT[:-4], TEXT.replace("example", "exampel")])
+SPOILED = ["empty", "not a key", "the other half", "cut", "of another name"]
+
+
+@pytest.mark.parametrize("text", ["", "x", SIGNER.public, TEXT[:-4], TEXT.replace("example", "exampel")], ids=SPOILED)
 def test_what_is_no_signing_key_says_so(text: str):
     with pytest.raises(NoteError):
         Signer(text)
 
 
-@pytest.mark.parametrize("text", ["", TEXT, SIGNER.public[:-4], SIGNER.public.replace("example", "exampel")])
+@pytest.mark.parametrize(
+    "text", ["", "x", TEXT, SIGNER.public[:-4], SIGNER.public.replace("example", "exampel")], ids=SPOILED
+)
 def test_what_is_no_public_key_says_so(text: str):
     with pytest.raises(NoteError):
         Verifier(text)
