@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
+from functools import lru_cache
 
 import asyncpg
 from msgspec import Struct
@@ -42,8 +43,12 @@ class Known(Struct, frozen=True):
         return self.role in ROLE_LEVEL
 
 
+@lru_cache(maxsize=1024)
 def present(authorization: str | None) -> Token:
-    """The key of an `Authorization: Bearer …` header; raises 401 where there is none or it isn't one."""
+    """The key of an `Authorization: Bearer …` header; raises 401 where there is none or it isn't one.
+
+    What a header says is remembered, for most callers send theirs again and again; whether it is true never is.
+    """
     scheme, _, key = (authorization or "").partition(" ")
     parts = key.strip().split("_", 2)
     if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != "esk" or not KEY_ID.fullmatch(parts[1]):

@@ -48,10 +48,15 @@ async def _read(request: web.Request) -> bytes:
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     try:
-        if request.content.is_eof():
-            return await request.read()
-        async with asyncio.timeout_at(_latest(request)):
-            return await request.read()
+        if request.content.is_eof() and not request.content.at_eof():
+            # All there, and not read yet: as nearly always. `request.read()` asks again, and copies it twice.
+            request._read_bytes = request.content.read_nowait()
+            if len(request._read_bytes) > limit:
+                raise _too_large(limit)
+        elif not request.content.is_eof():
+            async with asyncio.timeout_at(_latest(request)):
+                await request.read()
+        return await request.read()
     except TimeoutError:
         seconds = request.app[REQUEST_WITHIN]
         raise _closing(Refused(408, "too_slow", f"The request did not come within {seconds:g} seconds.")) from None

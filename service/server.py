@@ -6,6 +6,7 @@ aiohttp waits for ever for a request's head, and tells in plain text what it can
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from machines.values import Refusal
 from service.body import LINGERS, REQUEST_WITHIN, body
@@ -216,6 +218,36 @@ class Connection(RequestHandler):
         return told
 
 
+class Ways:
+    """Leads requests to their routes. aiohttp tries patterns one by one, and wraps what it finds in its middlewares."""
+
+    _ONE_THING = re.compile(r"/v1/([a-z]+)/([\w.~-]+)(/[a-z]+)?", re.ASCII)
+    """A path that names one thing and needs no decoding, which is nearly all that is asked."""
+
+    def __init__(self, app: web.Application, aiohttps: Handler) -> None:
+        self._app, self._aiohttps = app, aiohttps
+        self._routes = dict[tuple[str, str, str | None], web.AbstractRoute]()
+        listed = [(route, route.resource.canonical) for route in app.router.routes() if route.resource]
+        literal = {match[1] for _, path in listed if (match := self._ONE_THING.fullmatch(path))}
+        for route, path in listed:
+            match = self._ONE_THING.fullmatch(path.replace("/{id}", "/id"))
+            if match and match[1] not in literal:  # else an id might be meant, or a word
+                self._routes[route.method, match[1], match[3]] = route
+
+    async def lead(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer by the route that this request asks for."""
+        assert isinstance(request, web.Request)
+        match = self._ONE_THING.fullmatch(request.rel_url.raw_path)
+        route = self._routes.get((request.method, match[1], match[3])) if match else None
+        if match is None or route is None or "Expect" in request.headers:
+            return await self._aiohttps(request)
+        found = UrlMappingMatchInfo({"id": match[2]}, route)
+        found.add_app(self._app)
+        found.freeze()
+        request._match_info = found
+        return await answer(request, route.handler)
+
+
 class Server(web.Server):
     """Makes our connections."""
 
@@ -230,7 +262,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return Server(
-            made.request_handler,
+            Ways(self.app, made.request_handler).lead,
             request_factory=made.request_factory,
             request_within=self.app[REQUEST_WITHIN],
             **made._kwargs,

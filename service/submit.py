@@ -19,6 +19,7 @@ from service.door import token
 from service.engine import Engine, Unavailable
 from service.problems import problem
 from service.rows import fingerprint
+from service.told import Told
 from service.turns import Turns
 
 encode = msgspec.json.Encoder().encode
@@ -128,7 +129,7 @@ def respond(reply: Reply) -> web.Response:
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"
     kind = "application/json" if reply.status < 400 else "application/problem+json"
-    return web.Response(status=reply.status, body=reply.body, content_type=kind, headers=headers)
+    return Told(status=reply.status, body=reply.body, content_type=kind, headers=headers)
 
 
 def unavailable(error: Unavailable) -> Refusal:
