@@ -40,7 +40,7 @@ QUARTER, LONG = BATCH // 4, 0.05
 database and this process more than one, and finish later."""
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
 COMMIT_AND_BEGIN, WRITE, COMMITTED = (sql.query(f"engine.{n}") for n in ("commit_and_begin", "write", "committed"))
-MAKE_TICKETS, LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("make_tickets", "lock", "lock_waiting"))
+LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("lock", "lock_waiting"))
 WRITE_REPORTS = sql.query("engine.write_reports")
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
@@ -208,12 +208,11 @@ class _Hand:
         if self._engine.first is not None:
             jobs[:], counted_from = await self._engine.first(conn, jobs)
         want = wants(jobs, at_once=self._engine.first is not None)
-        if want.made:
-            await conn.execute(MAKE_TICKETS, want.made)
         lock = LOCK_WAITING if any(job.waits for job in jobs) else LOCK
-        found = await conn.fetch(lock, want.tickets, want.escalations)
+        found = await conn.fetch(lock, want.tickets, want.escalations, want.made)
         located = {row["escalation_id"]: row["ticket_id"] for row in found if row["escalation_id"]}
-        skipped = {row["ticket_id"] for row in found if not row["locked"]}
+        ours = {row["ticket_id"] for row in found if row["locked"]}
+        skipped = {row["ticket_id"] for row in found}.union(want.made) - ours
         if skipped:
             jobs[:], passed = split(jobs, located, skipped)
             want = wants(jobs, at_once=self._engine.first is not None)
@@ -258,9 +257,7 @@ class _Hand:
         try:
             conn = await self._connection()
             await conn.execute(BEGIN)
-            if want.made:
-                await conn.execute(MAKE_TICKETS, want.made)  # waits for the lost commit, if it still goes on
-            await conn.fetch(LOCK_WAITING, want.tickets, want.escalations)
+            await conn.fetch(LOCK_WAITING, want.tickets, want.escalations, want.made)  # waits for it, if it goes on
             found = await conn.fetch(COMMITTED, *versions, ids)
             await conn.execute(ROLLBACK)
         except Exception as error:

@@ -3,31 +3,37 @@
 -- name: begin()
 BEGIN
 
--- name: make_tickets(tickets)
--- A ticket must exist to be locked. Sorted, so that two batches can't wait for each other in a ring.
-INSERT INTO ticket (id) SELECT id FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT (id) DO NOTHING
-
--- name: lock(tickets, escalations)
+-- name: lock(tickets, escalations, made)
 -- Which tickets these commands are about, and which of them are ours now. Those locked elsewhere are skipped.
-WITH wanted AS (
+-- A ticket must exist to be locked: `made` are made if missing, and ours by that. Sorted, so that two batches can't wait
+-- for each other in a ring. Of one that another batch makes meanwhile nothing is answered: it is not seen yet.
+WITH made AS (
+    INSERT INTO ticket (id) SELECT id FROM unnest($3::text[]) AS id ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id
+), wanted AS (
     SELECT NULL::text AS escalation_id, t.id AS ticket_id FROM ticket t WHERE t.id = ANY ($1::text[])
     UNION ALL
     SELECT e.id::text, e.ticket_id FROM escalation e WHERE e.id = ANY ($2::uuid[])
 ), locked AS MATERIALIZED (
     SELECT t.id FROM ticket t WHERE t.id = ANY (ARRAY(SELECT ticket_id FROM wanted)) ORDER BY t.id FOR UPDATE SKIP LOCKED
 )
-SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+SELECT NULL AS escalation_id, id AS ticket_id, true AS locked FROM made
+UNION ALL
+SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
 
--- name: lock_waiting(tickets, escalations)
+-- name: lock_waiting(tickets, escalations, made)
 -- The same on the third try: waits, up to lock_timeout.
-WITH wanted AS (
+WITH made AS (
+    INSERT INTO ticket (id) SELECT id FROM unnest($3::text[]) AS id ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id
+), wanted AS (
     SELECT NULL::text AS escalation_id, t.id AS ticket_id FROM ticket t WHERE t.id = ANY ($1::text[])
     UNION ALL
     SELECT e.id::text, e.ticket_id FROM escalation e WHERE e.id = ANY ($2::uuid[])
 ), locked AS MATERIALIZED (
     SELECT t.id FROM ticket t WHERE t.id = ANY (ARRAY(SELECT ticket_id FROM wanted)) ORDER BY t.id FOR UPDATE
 )
-SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL AS locked FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+SELECT NULL AS escalation_id, id AS ticket_id, true AS locked FROM made
+UNION ALL
+SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
 
 -- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws, waiting)
 -- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
