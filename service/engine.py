@@ -11,7 +11,7 @@
    lost races retry it whole. If the connection dies in COMMIT, a new one locks the same tickets and looks for the
    commands: absent means not committed. If that fails too, the outcome is unknown, and said so.
 7. *Fair.* At most 64 commands a batch, round robin over requests, bulk items and timers; two batches in flight, each
-   on a connection of its own, the second once a quarter of a batch waits or the first takes long; a bounded queue;
+   on a connection of its own, the second once three eighths of a batch wait or the first takes long; a bounded queue;
    time limits that free the rows of a node that stopped.
 
 It knows commands, facts, decisions and named queries, and nothing of escalations.
@@ -35,7 +35,7 @@ from service.turns import Turns
 
 log = structlog.get_logger(__name__)
 
-QUARTER, LONG = BATCH // 4, 0.05
+ENOUGH, LONG = BATCH * 3 // 8, 0.05
 """Waiting commands, and seconds, with which a second batch begins beside the first. Two small ones cost both the
 database and this process more than one, and finish later."""
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
@@ -111,7 +111,7 @@ class Engine:
         return self._lanes.waiting > 0
 
     def _may_begin(self) -> bool:
-        return not self._young or self._lanes.waiting >= QUARTER
+        return not self._young or self._lanes.waiting >= ENOUGH
 
     def _grown(self, hand: _Hand) -> None:
         """A batch that takes long, or is done, holds up no other."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Pieces of work between two looks at the sockets."""
 
 

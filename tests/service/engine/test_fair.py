@@ -10,7 +10,7 @@ import pytest
 import service.engine
 from machines.values import Fire
 from service import database
-from service.engine import QUARTER, Unavailable
+from service.engine import ENOUGH, Unavailable
 from service.lanes import BATCH
 from tests.service.engine.proxy import Proxy
 from tests.service.engine.test_lock import WAITS
@@ -68,7 +68,7 @@ async def test_two_batches_are_in_flight_at_once_on_connections_of_their_own(tow
     assert [told.status for told in await answers(replies)] == [201, 201]
 
 
-async def test_a_quarter_of_a_batch_begins_beside_another_at_once_and_fewer_when_it_takes_long(
+async def test_three_eighths_of_a_batch_begin_beside_another_at_once_and_fewer_when_it_takes_long(
     town: Town, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(service.engine, "LONG", 3600)
@@ -77,7 +77,7 @@ async def test_a_quarter_of_a_batch_begins_beside_another_at_once_and_fewer_when
     stops = [proxy.stop_at("COMMIT"), proxy.stop_at("COMMIT")]
     replies = put(engine, [town.call("dan", one, "note", text="a")])
     await stops[0].reached.wait()
-    replies += put(engine, [town.call("dan", two, "note", text=str(n)) for n in range(QUARTER - 1)])
+    replies += put(engine, [town.call("dan", two, "note", text=str(n)) for n in range(ENOUGH - 1)])
     await asyncio.sleep(0)
     assert not stops[1].reached.is_set()
     replies += put(engine, [town.call("dan", two, "note", text="enough")])
