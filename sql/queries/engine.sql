@@ -18,7 +18,7 @@ WITH made AS (
 )
 SELECT NULL AS escalation_id, id AS ticket_id, true AS locked FROM made
 UNION ALL
-SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+SELECT escalation_id, ticket_id, ticket_id IN (SELECT id FROM locked) FROM wanted
 
 -- name: lock_waiting(tickets, escalations, made)
 -- The same on the third try: waits, up to lock_timeout.
@@ -33,7 +33,7 @@ WITH made AS (
 )
 SELECT NULL AS escalation_id, id AS ticket_id, true AS locked FROM made
 UNION ALL
-SELECT w.escalation_id, w.ticket_id, l.id IS NOT NULL FROM wanted w LEFT JOIN locked l ON l.id = w.ticket_id
+SELECT escalation_id, ticket_id, ticket_id IN (SELECT id FROM locked) FROM wanted
 
 -- name: facts(tickets, escalations, openings, keys, people, customers, contacts, answer_keys, answer_names, roster, draws, waiting)
 -- Everything that deciding needs, as of after the locks, as one document: machines.world.Snapshot, and stored answers.
@@ -52,6 +52,10 @@ WITH wanted AS MATERIALIZED (
     FROM person h LEFT JOIN principal p ON p.id = h.id
     WHERE h.id = ANY (ARRAY(SELECT substr(key, 8) FROM unnest($4::text[]) AS key WHERE key LIKE 'person:%'))
       AND h.active AND coalesce(p.active, true)
+), asked AS MATERIALIZED (
+    -- Apart, so that answers are looked up by the whole of their key, and not by its second half among all principals.
+    SELECT p.id AS principal_id, given.name
+    FROM unnest($8::text[], $9::text[]) AS given(key, name) JOIN principals p ON p.key = given.key
 )
 SELECT json_build_object(
     'now', service_now(),
@@ -81,9 +85,8 @@ SELECT json_build_object(
               WHERE s.id = ANY (ARRAY(SELECT (step.value ->> 'said')::uuid
                                       FROM wanted, json_each(wanted.steps) AS step))),
     'answered', (SELECT coalesce(json_agg(a), '[]')
-                 FROM unnest($8::text[], $9::text[]) AS asked(key, name)
-                 JOIN principals p ON p.key = asked.key
-                 JOIN answered a ON a.principal_id = p.id AND a.key = asked.name AND a.at > (SELECT service_now()) - interval '48 hours')
+                 FROM asked JOIN answered a ON a.principal_id = asked.principal_id AND a.key = asked.name
+                 WHERE a.at > (SELECT service_now()) - interval '48 hours')
 )::text
 
 -- name: lock_customers(asked)
