@@ -1,4 +1,5 @@
-"""What a replay of the event log must find, counted straight from the log: P0s, P1s and SLA clocks, in a few lines.
+"""What a replay of the event log must find, counted straight from the log: P0s, P1s, repeats and SLA clocks, in a
+few lines.
 
     python -m tests.service.replay.counts servicenow-2016-03.csv.gz postgres://…    # what a replay left there
 
@@ -19,13 +20,15 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.service.replay.repeat_counts import CONTACTS, Spoken, repeats
 from tests.service.replay.sla_counts import ALWAYS, breaches, minute
 
 P1_AFTER = {"enterprise": timedelta(hours=4), "professional": timedelta(hours=8)}
 FOUND = """
     SELECT h.detail ->> 'situation' AS situation, e.tier, count(*) AS n FROM history h
     JOIN escalation e ON e.id = h.escalation_id JOIN allowed_move m ON m.id = h.move
-    WHERE m.trigger IN ('open', 'add_situation') AND h.detail ->> 'situation' IN ('p0_outage', 'p1_unresolved')
+    WHERE m.trigger IN ('open', 'add_situation') AND h.detail ->> 'situation' IN
+        ('p0_outage', 'p1_unresolved', 'repeated_contact')
     GROUP BY 1, 2"""
 TICKETS = """
     SELECT 'tickets' AS situation, c.tier, count(*) AS n FROM ticket t JOIN customer c ON c.id = t.customer_id
@@ -56,9 +59,12 @@ def _tier(location: str) -> str:
     return "enterprise" if share < 20 else "professional" if share < 60 else "starter"
 
 
-def wanted(log: Iterable[dict[str, str]], worked: Sequence[int] = ALWAYS) -> Counter[tuple[str, str]]:
-    """Tickets by tier; how often one became a P0, or stayed a P1 for 4 or 8 hours, while it was not solved; and which
-    SLA clocks ran out until the last event, if these minutes count."""
+def wanted(
+    log: Sequence[dict[str, str]], spoken: Iterable[Spoken] = (), worked: Sequence[int] = ALWAYS
+) -> Counter[tuple[str, str]]:
+    """Tickets by tier; how often one became a P0, or stayed a P1 for 4 or 8 hours, while it was not solved; how often a
+    third report came, with what customers were heard to say; and which SLA clocks ran out until the last event, if
+    these minutes count."""
     incidents: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for row in log:
         incidents[row["number"]].append(row)
@@ -71,6 +77,7 @@ def wanted(log: Iterable[dict[str, str]], worked: Sequence[int] = ALWAYS) -> Cou
         found["p0_outage", tier] += len(_p0s(events))
         found["p1_unresolved", tier] += len(_p1s(events, P1_AFTER.get(tier)))
         found.update(breaches(events, tier, worked, end))
+    found.update(repeats(log, spoken, _at, _tier))
     return +found
 
 
@@ -108,6 +115,15 @@ def _p1s(events: list[dict[str, str]], after: timedelta | None) -> set[datetime]
     return late
 
 
+async def heard(url: str) -> list[Spoken]:
+    """What customers were heard to say, as it stands in a database."""
+    conn = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await conn.fetch(CONTACTS)]  # its four columns
+    finally:
+        await conn.close()
+
+
 async def found(url: str) -> Counter[tuple[str, str]]:
     """The same, as it stands in a database."""
     conn = await asyncpg.connect(url)
@@ -120,7 +136,7 @@ async def found(url: str) -> Counter[tuple[str, str]]:
 
 def main(path: Path, url: str) -> None:
     """Print both; exit 1 where they differ."""
-    must, is_ = wanted(rows(path)), asyncio.run(found(url))
+    must, is_ = wanted(rows(path), asyncio.run(heard(url))), asyncio.run(found(url))
     for key in sorted({*must, *is_}):
         differ = "" if must[key] == is_[key] else "  <<<"
         print(f"{key[0]:21} {key[1]:13} {must[key]:6} in the log, {is_[key]:6} found{differ}")
