@@ -1,9 +1,9 @@
 """The verifier: reads a live database in one snapshot and finds every row that is not as the rules say.
 
 V3: history replays to the current row, and what is counted of the rows is right. V4: versions are gap-free, every
-hash is right and follows the one before. V5: one outbox row per planned message. V6: what waits has exactly its timer.
-V7: nobody owns by accept without a brief from another. (V1 and V2, acknowledged and refused changes, need the clients'
-own log.) It changes nothing.
+hash is right and follows the one before, and sealed rows are those that were sealed. V5: one outbox row per planned
+message. V6: what waits has exactly its timer. V7: nobody owns by accept without a brief from another. (V1 and V2,
+acknowledged and refused changes, need the clients' own log.) It changes nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from machines.history import GENESIS, Record, digest, fold, said_hash
 from machines.matrix import Policy, load
 from machines.values import Customer, Escalation, Said, Ticket
 from machines.waiting import waits
+from service.proof.check import sealed
 
 PREFETCH = 500
 Stored = tuple[str, str]
@@ -174,6 +175,8 @@ async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncI
         if said_hash(said) != row["said_hash"]:
             where = f"{row['escalation_id']} version {row['version']}"
             yield Finding("V4", where, "what was said there is not what was hashed")
+    async for where, what in sealed(conn):
+        yield Finding("V4", where, what)
     for row in await conn.fetch(sql.query("verify.messages")):
         where = f"{row['escalation_id']} version {row['version']}"
         yield Finding("V5", where, f"planned {row['planned']} messages, the outbox has {row['found']}")

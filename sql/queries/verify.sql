@@ -72,3 +72,14 @@ SELECT row_to_json(t)::text AS ticket, row_to_json(c)::text AS customer,
     coalesce(e.policy_version, (SELECT max(version) FROM policy)) AS policy_version
 FROM ticket t JOIN customer c ON c.id = t.customer_id
     LEFT JOIN escalation e ON e.ticket_id = t.id AND e.closed_at IS NULL
+
+-- name: sealed_rows()
+-- Every row that a checkpoint is over, in the order of the tree's leaves.
+SELECT h.seq, h.escalation_id::text AS escalation_id, h.version, h.hash FROM history h
+WHERE h.seq <= (SELECT max(seq) FROM checkpoint) ORDER BY h.seq
+
+-- name: heads()
+SELECT size, seq, head FROM checkpoint ORDER BY size
+
+-- name: leaves()
+SELECT place, nodes FROM tree_tile WHERE height = 0 ORDER BY place
