@@ -49,7 +49,7 @@ COMMANDED = (IDEMPOTENCY_KEY, ON_BEHALF_OF)
 class Route(Struct, frozen=True):
     """One line of the contract. `body` and `query` are checked; `answers` maps a status to the type answered.
 
-    `accepts` are the kinds of body that it takes, `content` is that of what it answers;
+    `accepts` are the kinds of body that it takes, `content` those of what it answers;
     `refuses` are statuses that the route can answer beyond those that follow from the rest; `example` is a body.
     The handler's docstring is told as the description.
     """
@@ -65,7 +65,7 @@ class Route(Struct, frozen=True):
     headers: tuple[str, ...] = ()
     refuses: tuple[int, ...] = ()
     example: Any = None
-    content: str = "application/json"
+    content: tuple[str, ...] = ("application/json",)
     accepts: tuple[str, ...] = ("application/json",)
     etag: bool = False
 

@@ -194,9 +194,9 @@ def _statuses(route: Route) -> set[int]:
 
 def _answer(route: Route, status: int, schema_of: dict[Any, Json]) -> Json:
     if status in route.answers:
-        description, kind, schema = "As asked.", route.content, schema_of[route.answers[status]]
+        description, kinds, schema = "As asked.", route.content, schema_of[route.answers[status]]
     else:
-        description, kind, schema = TITLES[status] + ".", "application/problem+json", schema_of[Problem]
+        description, kinds, schema = TITLES[status] + ".", ("application/problem+json",), schema_of[Problem]
     headers: Json = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Yours, or one of ours."}}
     if status == 401:
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "description": "Bearer."}
@@ -206,7 +206,7 @@ def _answer(route: Route, status: int, schema_of: dict[Any, Json]) -> Json:
         headers["ETag"] = {"schema": {"type": "string"}, "description": "The version that the escalation has now."}
     if IDEMPOTENCY_KEY in route.headers and status not in (400, 401, 408, 413, 415, 503):
         headers["Idempotency-Replayed"] = {"schema": {"const": "true"}, "description": "Where it was stored before."}
-    return {"description": description, "headers": headers, "content": {kind: {"schema": schema}}}
+    return {"description": description, "headers": headers, "content": {kind: {"schema": schema} for kind in kinds}}
 
 
 def _used(components: dict[str, Json], paths: Json) -> dict[str, Json]:

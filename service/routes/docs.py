@@ -114,6 +114,6 @@ async def asset(request: web.Request) -> web.StreamResponse:
 
 ROUTES = (
     Route("GET", "/openapi.json", document, "The contract, for machines", {200: dict}, public=True),
-    Route("GET", "/docs", page, "The contract, for people", {200: str}, public=True, content="text/html"),
-    Route("GET", "/docs/{name}", asset, "A part of that page", {200: bytes}, public=True, content="*/*"),
+    Route("GET", "/docs", page, "The contract, for people", {200: str}, public=True, content=("text/html",)),
+    Route("GET", "/docs/{name}", asset, "A part of that page", {200: bytes}, public=True, content=("*/*",)),
 )

@@ -113,5 +113,6 @@ ROUTES = (
         "The feed of transitions",
         {200: FeedPage},
         query=Asked,
+        content=("application/json", STREAM),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -67,8 +67,8 @@ ROUTES = (
         "/v1/history/export",
         export,
         "History as a file",
-        {200: str},
+        {200: str | dict[str, Any]},
         query=Filters,
-        content="application/x-ndjson",
+        content=tuple(kind.partition(";")[0] for kind, _ in FORMATS.values()),
     ),
 )

@@ -100,5 +100,5 @@ async def metrics(request: web.Request) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/healthz", healthz, "Whether the process lives", {200: Alive}, public=True),
     Route("GET", "/readyz", readyz, "Whether it can serve", {200: Readiness, 503: Readiness}, public=True),
-    Route("GET", "/metrics", metrics, "What this process counts", {200: str}, content="text/plain"),
+    Route("GET", "/metrics", metrics, "What this process counts", {200: str}, content=("text/plain",)),
 )
