@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from machines.case import Mint, SeededMint
-from service import clock, database
+from service import channels, clock, database
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
 from service.housekeeping import keep_house
 from service.metrics import METRICS, Metrics
+from service.outbox.sender import Sender
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
@@ -60,6 +61,9 @@ def build(settings: Settings, url: str) -> web.Application:
         tasks = [asyncio.create_task(keep_house(reads), name="housekeeping")]
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
+        if settings.sends:
+            sender = Sender(reads, channels.from_settings(settings), app[METRICS])
+            tasks.append(asyncio.create_task(sender.run(), name="sender"))
         yield
         for task in tasks:
             task.cancel()

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import msgspec
 
@@ -16,6 +16,19 @@ _PREFIX = "ESCALATION_"
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+Audience = Literal["person", "escalations", "customer", "account_manager", "help_desk"]
+Secret = Annotated[str, msgspec.Meta(pattern=r"^whsec_[A-Za-z0-9+/]{32,120}={0,2}$")]
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receiver of messages: each is signed with every one of `secrets` (whsec_ and base64 of 24 to 64 bytes)."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+    secrets: Annotated[tuple[Secret, ...], msgspec.Meta(min_length=1, max_length=5)]
+    audiences: tuple[Audience, ...] = ("person", "escalations", "help_desk")
 
 
 class SettingsError(ValueError):
@@ -64,6 +77,13 @@ class Settings:
     # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
     timers_late_after: Seconds = 30.0
 
+    # Whether this node sends what the outbox holds; with several nodes on one database, not every one has to.
+    sends: bool = True
+    # Receivers of messages; in the environment as JSON: [{"name": …, "url": …, "secrets": […], "audiences": […]}].
+    webhooks: tuple[Webhook, ...] = ()
+    # Hosts that webhooks may name although they are in a private network; in the environment as JSON.
+    private_hosts: tuple[str, ...] = ()
+
     # Bytes of a request's body, unpacked; above it 413.
     max_body: Count = 1024 * 1024
     # Commands that may wait for a batch; above it 503 with Retry-After.
@@ -108,7 +128,8 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         try:
             values[name] = _convert(value, kinds[name])
         except msgspec.ValidationError as error:
-            findings.append(f"{origin}={value}: {error}")
+            shown = "…" if name in _SECRET else value
+            findings.append(f"{origin}={shown}: {error}")
     for name in ("database_url", "migrate_url"):
         url = values.get(name)
         if url and not url.startswith(("postgres://", "postgresql://")):
@@ -131,7 +152,18 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
 
 
+_SECRET = frozenset(("webhooks",))
+"""Settings whose values are never repeated."""
+
+
 def _convert(value: object, kind: Any) -> object:
+    if isinstance(value, str) and get_origin(kind) is tuple:
+        try:
+            return msgspec.json.decode(value, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            raise msgspec.ValidationError("must be a list, as JSON") from None
     if kind is Path:
         return Path(msgspec.convert(value, str)).expanduser().absolute()
     return msgspec.convert(value, kind, strict=False)

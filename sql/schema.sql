@@ -9,8 +9,8 @@
 --     moves a state without its history row;
 --   - each history row carries the hash of the one before it on the same escalation;
 --   - the service connects as escalation_service, which owns nothing and may not UPDATE or DELETE history.
--- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; how many each
--- person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
+-- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*, whence senders
+-- take them; how many each person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
 -- people wrote lies in *said*: history keeps a salted hash, so erasing a customer's texts leaves every hash valid.
 -- Everything that decides is locked by one lock, in one order: the ticket's row.
 --
@@ -369,9 +369,23 @@ CREATE TABLE outbox (
                       ('planned', 'delivered', 'parked')),
     attempts      smallint NOT NULL DEFAULT 0,
     next_try_at   timestamptz NOT NULL DEFAULT '-infinity',
-    CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal)
+    target        text,
+    leased_until  timestamptz,
+    first_tried_at timestamptz,
+    delivered_at  timestamptz,
+    error         text,
+    passed        text[] NOT NULL DEFAULT '{}',
+    receipt       text,
+    CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal),
+    CONSTRAINT delivered_somewhere CHECK (status <> 'delivered' OR (target IS NOT NULL AND delivered_at IS NOT NULL))
 );
-CREATE INDEX waiting ON outbox (next_try_at, id) WHERE status = 'planned';
+CREATE INDEX unrouted ON outbox (id) WHERE status = 'planned' AND target IS NULL;
+CREATE INDEX due ON outbox (target, next_try_at, id) WHERE status = 'planned' AND target IS NOT NULL;
+COMMENT ON TABLE outbox IS 'Planned messages, one row each, whatever becomes of it. A row is routed to a target (a channel of this
+installation), leased for a moment by the node that sends it, and delivered, tried again or parked.';
+COMMENT ON COLUMN outbox.leased_until IS 'By the real clock, and renewed while sending: a dead node''s rows are free when it has passed.';
+COMMENT ON COLUMN outbox.passed IS 'Targets that refused a page: it is sent over another one.';
+COMMENT ON COLUMN outbox.receipt IS 'What the receiver calls the message, where it names it: a Slack timestamp begins a thread.';
 
 CREATE TABLE denial (
     id            uuid PRIMARY KEY,
@@ -421,4 +435,5 @@ GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy TO 
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, escalation, virtual_clock TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
+GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -1,0 +1,90 @@
+"""A post office: a service, and a sender whose channels the test holds in its hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from service.channels.letter import Address, Channel, Letter
+from service.metrics import METRICS, Metrics
+from service.outbox.sender import Sender
+from service.submit import HOUSE
+from tests.service.conftest import Service
+
+NINE = "2026-01-05T09:00:00Z"
+
+
+@dataclass
+class Fake:
+    """A channel that keeps what it gets; `answer` may raise, and may be asked to wait."""
+
+    name: str = "ops"
+    kind: str = "webhook"
+    slots: int = 4
+    answer: Callable[[Letter], Any] = lambda letter: None
+    got: list[Letter] = field(default_factory=list)
+    audiences: tuple[str, ...] = ("person", "escalations", "customer", "account_manager", "help_desk")
+    only: str | None = None
+    at_once: int = 0
+    most: int = 0
+
+    def reaches(self, address: Address) -> bool:
+        return address.audience in self.audiences and self.only in (None, address.recipient)
+
+    async def send(self, letter: Letter) -> str | None:
+        self.got.append(letter)
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            told = self.answer(letter)
+            return await told if asyncio.iscoroutine(told) else told  # type: ignore[no-any-return]
+        finally:
+            self.at_once -= 1
+
+    async def close(self) -> None:
+        return None
+
+    @property
+    def keys(self) -> list[str]:
+        return [letter.key for letter in self.got]
+
+
+@dataclass
+class Post:
+    """The service, and its rows."""
+
+    service: Service
+    now: float = 0.0
+
+    def sender(self, *channels: Channel) -> Sender:
+        """Another node."""
+        app = self.service.app
+        return Sender(app[HOUSE].reads, channels, app[METRICS], clock=lambda: self.now)
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.service.app[METRICS]
+
+    async def rows(self, where: str = "true") -> list[dict[str, Any]]:
+        """The outbox, in its order."""
+        return [dict(row) for row in await self.service.db.fetch(f"SELECT * FROM outbox WHERE {where} ORDER BY id")]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Let others go on until something holds; fails after 20 s."""
+        async with asyncio.timeout(20):
+            while not holds():  # noqa: ASYNC110  # what is waited for has no event
+                await asyncio.sleep(0.001)
+
+    async def statuses(self, where: str = "true") -> set[str]:
+        return {row["status"] for row in await self.rows(where)}
+
+
+@pytest.fixture
+async def post(service: Service) -> Post:
+    """A service at nine o'clock, whose time stands still."""
+    await service.now_is(NINE)
+    return Post(service)
