@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from service.channels import webhook
 from service.channels.letter import Address, Channel
-from service.config import Settings
+from service.config import Settings, SettingsError
 
 INBOX = "inbox"
 """The console's own: what lies in the outbox is what it shows, so whatever goes there has arrived."""
@@ -30,7 +30,11 @@ ORDER = {
 
 def from_settings(settings: Settings) -> tuple[Channel, ...]:
     """Every channel that is set up. Raises SettingsError where a setting can't be taken."""
-    return tuple(channel for make in KINDS.values() for channel in make(settings))
+    made = tuple(channel for make in KINDS.values() for channel in make(settings))
+    names = [channel.name for channel in made]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingsError(f"more than one channel is named {', '.join(doubled)}")
+    return made
 
 
 def choose(channels: Sequence[Channel], address: Address, passed: Sequence[str] = ()) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from service.channels.letter import Address, Channel, Letter
+from service.channels.letter import Address, Channel, Letter, Stand
 from service.metrics import METRICS, Metrics
 from service.outbox.sender import Sender
 from service.submit import HOUSE
@@ -88,3 +90,11 @@ async def post(service: Service) -> Post:
     """A service at nine o'clock, whose time stands still."""
     await service.now_is(NINE)
     return Post(service)
+
+
+def letter(**changes: object) -> Letter:
+    """A page for level 3, as the outbox gives it."""
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    stand = Stand("engage", "l3", 3, None, "ann", "executive_visibility", at)
+    what = (1, "e", 2, 0, "T", "c", "person", "dan", "handoff_offered", {"level": 3}, at, 1, "slack", at, at, stand)
+    return replace(Letter(*what, "enterprise", "s", "p1", "C"), **changes)  # type: ignore[arg-type]

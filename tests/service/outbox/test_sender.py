@@ -8,12 +8,11 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from msgspec.structs import replace
 
-from service.channels.letter import Later, Letter, Refused, Stand
+from service.channels.letter import Later, Letter, Refused
 from service.outbox.lane import LEASE
 from service.outbox.tries import Outcome, backoff, failed
-from tests.service.outbox.conftest import Fake, Post
+from tests.service.outbox.conftest import Fake, Post, letter
 
 
 def refuses(letter: Letter) -> None:
@@ -276,13 +275,6 @@ async def test_where_every_channel_refused_a_page_it_is_parked_and_none_is_asked
     [row] = await post.rows("template = 'handoff_offered'")
     assert (row["status"], row["passed"], row["error"]) == ("parked", ["slack"], "no such address")
     assert (len(slack.got), len(email.got)) == (1, 1)
-
-
-def letter(**changes: object) -> Letter:
-    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
-    stand = Stand("engage", "l3", 3, None, "ann", "executive_visibility", at)
-    what = (1, "e", 2, 0, "T", "c", "person", "dan", "handoff_offered", {"level": 3}, at, 1, "slack", at, at, stand)
-    return replace(Letter(*what, "enterprise", "s", "p1", "C"), **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
