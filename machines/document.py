@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
+from machines.messages import MessageText
 from machines.values import Priority, Tier
 
 Origin = Literal["document", "default"]
@@ -131,4 +132,6 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     sla: dict[Tier, dict[Priority, Target]]
     repeats: Repeats
     words: tuple[WordList, ...] = ()
+    language: str = "en"
+    messages: dict[str, dict[str, MessageText]] = {}
     live_since: Annotated[datetime, Meta(tz=True)] | None = None

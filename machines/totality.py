@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
+from machines import messages
 from machines.document import CHANNELS, KIND, PRIORITIES, SITUATIONS, TIERS, WORDED, Cell, Document, Row, WordList
 
 NONE, LONGEST, MINUTE = timedelta(0), timedelta(days=366), timedelta(minutes=1)
@@ -58,6 +59,7 @@ def findings(document: Document) -> list[str]:
         *_repage(document),
         *_repeats(document),
         *_words(document),
+        *messages.findings(document.messages, document.language),
     ]
 
 

@@ -62,7 +62,8 @@ def build(settings: Settings, url: str) -> web.Application:
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         if settings.sends:
-            sender = Sender(reads, channels.from_settings(settings), app[METRICS])
+            ways_out = channels.from_settings(settings)
+            sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
             tasks.append(asyncio.create_task(sender.run(), name="sender"))
         yield
         for task in tasks:

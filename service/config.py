@@ -79,6 +79,16 @@ class Settings:
 
     # Whether this node sends what the outbox holds; with several nodes on one database, not every one has to.
     sends: bool = True
+    # Where people find this service, for links in messages; unset: they have none.
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$")] | None = None
+    # Slack: a bot's token (xoxb-…) and the channel that it writes in; or an incoming webhook of that channel.
+    slack_token: Annotated[str, msgspec.Meta(pattern=r"^xox[a-z]-[A-Za-z0-9-]+$")] | None = None
+    slack_channel: Annotated[str, msgspec.Meta(pattern=r"^#?[^\s#<>@&]{1,80}$")] = "#escalations"
+    slack_webhook_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$")] | None = None
+    slack_api_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+/$")] = "https://slack.com/api/"
+    # The mail server: smtp://user:password@host:587 (STARTTLS), smtps://… (TLS), smtp+plain://… (none); and who writes.
+    smtp_url: Annotated[str, msgspec.Meta(pattern=r"^(smtp|smtps|smtp\+plain)://[^\s/?#]+/?$")] | None = None
+    mail_from: Annotated[str, msgspec.Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = None
     # Receivers of messages; in the environment as JSON: [{"name": …, "url": …, "secrets": […], "audiences": […]}].
     webhooks: tuple[Webhook, ...] = ()
     # Hosts that webhooks may name although they are in a private network; in the environment as JSON.
@@ -152,7 +162,7 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
 
 
-_SECRET = frozenset(("webhooks",))
+_SECRET = frozenset(("smtp_url", "slack_token", "slack_webhook_url", "webhooks"))
 """Settings whose values are never repeated."""
 
 

@@ -79,9 +79,11 @@ CREATE TABLE customer (
     name            text NOT NULL,
     tier            text NOT NULL CONSTRAINT tier_is_known CHECK (tier IN ('enterprise', 'professional', 'starter')),
     account_manager text,
-    contacts        text[] NOT NULL DEFAULT '{}'
+    contacts        text[] NOT NULL DEFAULT '{}',
+    language        text
 );
 COMMENT ON COLUMN customer.contacts IS 'Verified addresses, casefolded.';
+COMMENT ON COLUMN customer.language IS 'In which they are written to; the policy''s where it is not known.';
 
 -- What was reported -------------------------------------------------------------------------------------------------
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from service.channels import webhook
+from service.channels import email, slack, webhook
 from service.channels.letter import Address, Channel
 from service.config import Settings, SettingsError
 
 INBOX = "inbox"
 """The console's own: what lies in the outbox is what it shows, so whatever goes there has arrived."""
 KINDS: dict[str, Callable[[Settings], Iterable[Channel]]] = {
+    "email": email.channels,
+    "slack": slack.channels,
     "webhook": webhook.channels,
 }
 """Every kind, and what makes its channels from the settings (none where it is not set up)."""
 ORDER = {
     "person": ("slack", "email", "webhook"),
-    "escalations": ("slack", "webhook", "email"),
+    "escalations": ("slack", "webhook"),
     "customer": ("email", "webhook"),
     "account_manager": ("email", "slack", "webhook"),
     "help_desk": ("webhook",),

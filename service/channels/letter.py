@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
+from machines.messages import MessageText, Wording, fill
 from machines.values import Tier
 
 Audience = Literal["person", "escalations", "customer", "account_manager", "help_desk"]
@@ -61,7 +63,9 @@ class Letter(Struct, frozen=True):
     """One row of the outbox with all that its message can tell: `stand` as of the transition, the rest as of now.
 
     `texts` holds what people wrote, by the id under which it lies; it lacks what was erased. `thread` is the receipt
-    of the first letter on this escalation to the same recipient over the same target.
+    of the first letter on this escalation to the same recipient over the same target, `offer` the version at which what
+    stood then was offered. `message` and `values` are what
+    it says, as `service.outbox.words` puts it.
     """
 
     id: int
@@ -94,6 +98,15 @@ class Letter(Struct, frozen=True):
     texts: dict[str, dict[str, Any]] = field(default_factory=dict)
     workaround: str | None = None
     thread: str | None = None
+    offer: int | None = None
+    policy_version: int = 0
+    language: str | None = None
+    message: MessageText = MessageText("{ticket}", "")
+    values: dict[str, str] = field(default_factory=dict)
+
+    def wording(self, escape: Callable[[str], str] = str) -> Wording:
+        """What it says; `escape` makes what people wrote harmless where markup would be read in it."""
+        return fill(self.message, self.values, escape)
 
     @property
     def key(self) -> str:

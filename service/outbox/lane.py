@@ -23,6 +23,7 @@ from service.channels import choose
 from service.channels.letter import WITHIN, Channel, Later, Letter, Refused
 from service.metrics import Metrics
 from service.outbox.tries import Outcome, failed
+from service.outbox.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +48,13 @@ class Lane:
         pool: asyncpg.Pool,
         metrics: Metrics,
         channels: Sequence[Channel],
+        words: Words,
         *,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.channel = channel
-        self._pool, self._metrics, self._channels = pool, metrics, channels
+        self._pool, self._metrics, self._channels, self._words = pool, metrics, channels, words
         self._rng = rng or random.Random()  # noqa: S311  # jitter
         self._clock = clock
         self._flying: dict[asyncio.Task[Tried], Letter] = {}
@@ -106,13 +108,14 @@ class Lane:
         claimed = [row["id"] for row in await self._pool.fetch(CLAIM, self.channel.name, room, LEASE)]
         if not claimed:
             return 0
+        letters = []
         for row in await self._pool.fetch(LETTERS, claimed):
             try:
-                letter = _decode(row["letter"])
+                letters.append(_decode(row["letter"]))
             except msgspec.DecodeError as error:  # it must not come back, and hold up others, for ever
                 log.error("letter_unreadable", row=row["id"], error=str(error))
                 await self._pool.execute(PARK, row["id"], "its row can't be read")
-                continue
+        for letter in await self._words.put(self._pool, letters):
             self._flying[asyncio.create_task(self._send(letter), name=f"send {letter.key}")] = letter
         return len(claimed)
 

@@ -18,6 +18,7 @@ from service.channels import choose
 from service.channels.letter import Address, Channel
 from service.metrics import Metrics
 from service.outbox.lane import LOOKS_EVERY, Lane
+from service.outbox.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,14 @@ class Sender:
         channels: Sequence[Channel],
         metrics: Metrics,
         *,
+        public_url: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool, self._channels, self._metrics = pool, tuple(channels), metrics
         names = [channel.name for channel in self._channels]
         assert len(names) == len(set(names)), f"two channels of one name: {names}"
-        self.lanes = [Lane(channel, pool, metrics, self._channels, clock=clock) for channel in self._channels]
+        words = Words(public_url)
+        self.lanes = [Lane(channel, pool, metrics, self._channels, words, clock=clock) for channel in self._channels]
         self._clock, self._swept = clock, float("-inf")
 
     async def run(self) -> None:

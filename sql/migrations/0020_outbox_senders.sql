@@ -21,3 +21,6 @@ COMMENT ON COLUMN outbox.leased_until IS 'By the real clock, and renewed while s
 COMMENT ON COLUMN outbox.passed IS 'Targets that refused a page: it is sent over another one.';
 COMMENT ON COLUMN outbox.receipt IS 'What the receiver calls the message, where it names it: a Slack timestamp begins a thread.';
 GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;
+
+ALTER TABLE customer ADD COLUMN language text;
+COMMENT ON COLUMN customer.language IS 'In which they are written to; the policy''s where it is not known.';

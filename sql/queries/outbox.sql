@@ -129,7 +129,7 @@ SELECT o.id, json_build_object(
                   'actor', coalesce(h.on_behalf_of, h.actor), 'reason', h.reason, 'detail', h.detail, 'at', h.at)
               FROM history h JOIN allowed_move m ON m.id = h.move
               WHERE h.escalation_id = o.escalation_id AND h.version = o.version),
-    'tier', e.tier, 'next_update_by', e.next_update_by, 'respond_by', e.respond_by,
+    'policy_version', e.policy_version, 'language', c.language, 'tier', e.tier, 'next_update_by', e.next_update_by, 'respond_by', e.respond_by,
     'subject', t.subject, 'priority', t.priority, 'issue_key', t.issue_key,
     'customer', c.name, 'contacts', c.contacts, 'account_manager', c.account_manager,
     'people', (SELECT coalesce(json_object_agg(p.id, json_build_object(
@@ -139,6 +139,9 @@ SELECT o.id, json_build_object(
     'texts', (SELECT coalesce(json_object_agg(s.id, s.text), '{}') FROM said s
               WHERE s.id = ANY (ARRAY[(o.payload ->> 'brief')::uuid, (o.payload ->> 'said')::uuid,
                   (SELECT h.said FROM history h WHERE h.escalation_id = o.escalation_id AND h.version = o.version)])),
+    'offer', (SELECT max(h.version) FROM history h JOIN allowed_move m ON m.id = h.move
+              WHERE h.escalation_id = o.escalation_id AND h.version <= o.version
+                AND m.trigger IN ('engage', 'escalate', 'step_down', 'resume', 'decline', 'reassign')),
     'workaround', (SELECT s.text ->> 'workaround' FROM history h JOIN said s ON s.id = h.said
                    WHERE h.escalation_id = o.escalation_id AND h.version <= o.version
                      AND s.text ->> 'workaround' IS NOT NULL ORDER BY h.version DESC LIMIT 1),

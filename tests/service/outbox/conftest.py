@@ -62,10 +62,10 @@ class Post:
     service: Service
     now: float = 0.0
 
-    def sender(self, *channels: Channel) -> Sender:
+    def sender(self, *channels: Channel, **how: Any) -> Sender:
         """Another node."""
         app = self.service.app
-        return Sender(app[HOUSE].reads, channels, app[METRICS], clock=lambda: self.now)
+        return Sender(app[HOUSE].reads, channels, app[METRICS], clock=lambda: self.now, **how)
 
     @property
     def metrics(self) -> Metrics:
