@@ -389,6 +389,13 @@ COMMENT ON COLUMN outbox.leased_until IS 'By the real clock, and renewed while s
 COMMENT ON COLUMN outbox.passed IS 'Targets that refused a page: it is sent over another one.';
 COMMENT ON COLUMN outbox.receipt IS 'What the receiver calls the message, where it names it: a Slack timestamp begins a thread.';
 
+CREATE TABLE signing_key (
+    id     integer PRIMARY KEY,
+    secret text NOT NULL
+);
+INSERT INTO signing_key VALUES (1, gen_random_uuid()::text || gen_random_uuid()::text);
+COMMENT ON TABLE signing_key IS 'What links to customers are signed with; each installation draws its own.';
+
 CREATE TABLE denial (
     id            uuid PRIMARY KEY,
     at            timestamptz NOT NULL,

@@ -12,6 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -60,6 +61,7 @@ class Lane:
         self._flying: dict[asyncio.Task[Tried], Letter] = {}
         self._tried: list[Tried] = []
         self._not_before = 0.0
+        self.wake = asyncio.Event()
         self._renewed = clock()
 
     async def run(self, unreachable: tuple[type[Exception], ...]) -> None:
@@ -79,10 +81,17 @@ class Lane:
                 if self._flying:
                     await asyncio.wait(self._flying, timeout=LOOKS_EVERY, return_when=asyncio.FIRST_COMPLETED)
                 elif not found:
-                    await asyncio.sleep(LOOKS_EVERY)
+                    await self._rest()
         finally:
             for task in self._flying:
                 task.cancel()
+
+    async def _rest(self) -> None:
+        """Until the router has something for this target; another node's router tells nobody, so not for long."""
+        self.wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOKS_EVERY):
+                await self.wake.wait()
 
     async def drain(self) -> int:
         """Send until nothing is due any more; how many tries that took. For tests, and for whoever waits for it."""

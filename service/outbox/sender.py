@@ -95,6 +95,10 @@ class Sender:
                 return 0
             targets = [choose(self._channels, _address(row), row["passed"]) for row in rows]
             await conn.execute(ROUTE, [row["id"] for row in rows], targets)
+        chosen = set(targets)
+        for lane in self.lanes:
+            if lane.channel.name in chosen:
+                lane.wake.set()
         for row, target in zip(rows, targets, strict=True):
             if target is None:
                 log.error("page_parked", row=row["id"], template=row["template"], passed=row["passed"])

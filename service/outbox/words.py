@@ -13,8 +13,9 @@ import sql
 from machines.matrix import Policy, default_text, load, parse
 from machines.messages import MessageText
 from service.channels.letter import Letter
+from service.survey import token
 
-OF_VERSIONS = sql.query("policy.of_versions")
+OF_VERSIONS, SECRETS = sql.query("policy.of_versions"), sql.query("survey.secrets")
 BRIEF = ("issue", "reason", "current_status", "needed")
 
 
@@ -25,12 +26,15 @@ class Words:
         self._public_url = public_url and public_url.rstrip("/")
         self._policies: dict[int, Policy] = {}
         self._shipped = parse(default_text())
+        self._secret: str | None = None
 
     async def put(self, pool: asyncpg.Pool, letters: list[Letter]) -> list[Letter]:
         """The letters with their texts, and with what fills the gaps."""
         if wanted := {letter.policy_version for letter in letters} - self._policies.keys():
             for row in await pool.fetch(OF_VERSIONS, list(wanted)):
                 self._policies[row["version"]] = load(row["document"], row["version"])
+        if self._secret is None and any(letter.template == "survey" for letter in letters):
+            self._secret = await pool.fetchval(SECRETS)
         return [self._put(letter, self._policies.get(letter.policy_version, self._shipped)) for letter in letters]
 
     def _put(self, letter: Letter, policy: Policy) -> Letter:
@@ -50,6 +54,9 @@ class Words:
         own = next(iter(letter.texts.values()), {}) if len(letter.texts) == 1 else {}
         update = letter.texts.get(str(payload.get("said")), {})
         criterion = str(payload.get("criterion") or stand.reason)
+        survey = ""
+        if letter.template == "survey" and self._secret and self._public_url:
+            survey = f"{self._public_url}/survey/{token(letter.escalation_id, self._secret)}"
         link = self._public_url and f"{self._public_url}/escalations/{letter.escalation_id}"
         told = {
             "ticket": letter.ticket_id,
@@ -71,6 +78,7 @@ class Words:
             "merged_into": str(payload.get("merged_into") or ""),
             "tag": str(payload.get("tag") or ""),
             "link": link or "",
+            "survey": survey,
         }
         brief = _brief(letter.texts.get(str(payload.get("brief"))) or own)
         told |= {name: str(brief.get(name) or "") for name in BRIEF}

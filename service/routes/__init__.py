@@ -13,6 +13,7 @@ from service.routes import (
     people,
     policies,
     requests,
+    surveys,
     tickets,
     transitions,
 )
@@ -31,6 +32,7 @@ def all_routes() -> tuple[Route, ...]:
         *customers.ROUTES,
         *people.ROUTES,
         *policies.ROUTES,
+        *surveys.ROUTES,
         *clock.ROUTES,
         *health.ROUTES,
         *docs.ROUTES,

@@ -24,3 +24,10 @@ GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed,
 
 ALTER TABLE customer ADD COLUMN language text;
 COMMENT ON COLUMN customer.language IS 'In which they are written to; the policy''s where it is not known.';
+
+CREATE TABLE signing_key (
+    id     integer PRIMARY KEY,
+    secret text NOT NULL
+);
+INSERT INTO signing_key VALUES (1, gen_random_uuid()::text || gen_random_uuid()::text);
+COMMENT ON TABLE signing_key IS 'What links to customers are signed with; each installation draws its own.';
