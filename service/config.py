@@ -31,6 +31,17 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audiences: tuple[Audience, ...] = ("person", "escalations", "help_desk")
 
 
+class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where escalations are noted. `user`: whose token it is (not for Zammad); `prefix`: what stands before the desk's
+    own numbers in our tickets' ids."""
+
+    kind: Literal["zendesk", "zammad", "jira"]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@?#]+$", max_length=2000)]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
+    user: Annotated[str, msgspec.Meta(pattern=r"^[!-9;-~]{0,200}$")] = ""
+    prefix: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
 class SettingsError(ValueError):
     """Settings that cannot be taken; the message lists every one of them and where it was set."""
 
@@ -91,7 +102,9 @@ class Settings:
     mail_from: Annotated[str, msgspec.Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = None
     # Receivers of messages; in the environment as JSON: [{"name": …, "url": …, "secrets": […], "audiences": […]}].
     webhooks: tuple[Webhook, ...] = ()
-    # Hosts that webhooks may name although they are in a private network; in the environment as JSON.
+    # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
+    help_desk: HelpDesk | None = None
+    # Hosts that webhooks and the help desk may name although they are in a private network; in the environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -162,18 +175,18 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
 
 
-_SECRET = frozenset(("smtp_url", "slack_token", "slack_webhook_url", "webhooks"))
+_SECRET = frozenset(("help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks"))
 """Settings whose values are never repeated."""
 
 
 def _convert(value: object, kind: Any) -> object:
-    if isinstance(value, str) and get_origin(kind) is tuple:
+    if isinstance(value, str) and (get_origin(kind) is tuple or kind == HelpDesk | None):
         try:
             return msgspec.json.decode(value, type=kind)
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            raise msgspec.ValidationError("must be a list, as JSON") from None
+            raise msgspec.ValidationError("must be JSON") from None
     if kind is Path:
         return Path(msgspec.convert(value, str)).expanduser().absolute()
     return msgspec.convert(value, kind, strict=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from service.channels import email, slack, webhook
+from service.channels import email, help_desk, slack, webhook
 from service.channels.letter import Address, Channel
 from service.config import Settings, SettingsError
 
@@ -16,6 +16,7 @@ INBOX = "inbox"
 """The console's own: what lies in the outbox is what it shows, so whatever goes there has arrived."""
 KINDS: dict[str, Callable[[Settings], Iterable[Channel]]] = {
     "email": email.channels,
+    "help_desk": help_desk.channels,
     "slack": slack.channels,
     "webhook": webhook.channels,
 }
@@ -25,7 +26,7 @@ ORDER = {
     "escalations": ("slack", "webhook"),
     "customer": ("email", "webhook"),
     "account_manager": ("email", "slack", "webhook"),
-    "help_desk": ("webhook",),
+    "help_desk": ("help_desk", "webhook"),
 }
 """Which kinds are asked for an audience, the first that reaches the recipient takes it."""
 
