@@ -68,6 +68,7 @@ def build(settings: Settings, url: str) -> web.Application:
         yield
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # the sender hangs up
         await engine.stop()
         await reads.close()
 

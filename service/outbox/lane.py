@@ -34,6 +34,8 @@ LOOKS_EVERY = 0.25
 """Seconds."""
 AT_MOST = WITHIN + 1.0
 """Seconds after which a channel is cut off that did not keep to its own limit."""
+PAUSES_AT_MOST = 60.0
+"""Seconds for which a whole target is left alone because it asked for time; a letter may wait for longer."""
 CLAIM, LETTERS, RENEW, MARK = (sql.query(f"outbox.{name}") for name in ("claim", "letters", "renew", "mark"))
 PARK = sql.query("outbox.park")
 _decode = msgspec.json.Decoder(Letter).decode
@@ -156,7 +158,7 @@ class Lane:
             log.exception("channel_failed", target=letter.target, delivery=letter.key)
             error = Later(f"the channel failed: {type(error).__name__}")
         if isinstance(error, Later) and error.after:
-            self._not_before = max(self._not_before, self._clock() + error.after)
+            self._not_before = max(self._not_before, self._clock() + min(error.after, PAUSES_AT_MOST))
         passed = (*letter.passed, letter.target)
         another = letter.urgent and choose(self._channels, letter.address, passed) is not None
         return failed(letter, error, another, self._rng)

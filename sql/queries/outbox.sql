@@ -66,6 +66,27 @@ UPDATE outbox SET target = NULL
 WHERE status = 'planned' AND target IS NOT NULL AND target <> ALL ($1::text[])
     AND (leased_until IS NULL OR leased_until <= clock_timestamp())
 
+-- name: waiting_pages(templates, within, count)
+-- Pages for level 3 or above that a target has not taken in its time, whether it was asked or is too busy to be.
+WITH waiting AS MATERIALIZED (
+    SELECT id, audience, recipient, target, passed FROM outbox
+    WHERE status = 'planned' AND target IS NOT NULL AND template = ANY ($1::text[])
+        AND (payload ->> 'level')::integer >= 3
+        AND coalesce(first_tried_at, planned_at) <= (SELECT service_now()) - $2::interval
+        AND (leased_until IS NULL OR leased_until <= clock_timestamp())
+    ORDER BY id LIMIT $3::integer FOR UPDATE SKIP LOCKED
+)
+SELECT w.*, p.email, p.slack, '{}'::text[] AS contacts
+FROM waiting w LEFT JOIN person p ON p.id = w.recipient AND w.audience = 'person'
+ORDER BY w.id
+
+-- name: pass_on(ids, targets)
+-- To another target, which gets its own time.
+UPDATE outbox o SET passed = o.passed || o.target, target = r.target, next_try_at = '-infinity',
+    first_tried_at = (SELECT service_now())
+FROM unnest($1::bigint[], $2::text[]) AS r(id, target)
+WHERE o.id = r.id
+
 -- name: claim(target, count, lease)
 -- What may go to this target now: due, nobody else's, and the oldest of its escalation for its recipient.
 WITH due AS MATERIALIZED (

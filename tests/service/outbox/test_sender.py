@@ -277,6 +277,44 @@ async def test_where_every_channel_refused_a_page_it_is_parked_and_none_is_asked
     assert (len(slack.got), len(email.got)) == (1, 1)
 
 
+async def test_one_that_its_target_is_too_busy_for_goes_over_another_channel_too(post: Post) -> None:
+    await page(post)
+    slack, email = Fake("slack", "slack", only="dan"), Fake("email", "email", only="dan")
+    node = post.sender(slack, email)
+    await node.route()  # and the lane never comes to it
+    await post.service.now_is("2026-01-05T09:01:59Z")
+    assert await node.hurry() == 0
+    await post.service.now_is("2026-01-05T09:02:00Z")
+    assert await node.hurry() == 1
+    assert await node.hurry() == 0, "the other one has its own time"
+    await node.settle()
+    assert (len(slack.got), len(email.got)) == (0, 1)
+    [row] = await post.rows("template = 'handoff_offered'")
+    assert (row["target"], row["passed"], row["status"]) == ("email", ["slack"], "delivered")
+
+
+async def test_where_there_is_no_other_channel_it_stays(post: Post) -> None:
+    await page(post)
+    node = post.sender(Fake("slack", "slack", only="dan"), Fake("email", "email", only="acme"))
+    await node.route()
+    await post.service.now_is("2026-01-05T10:00:00Z")
+    assert await node.hurry() == 0
+
+
+async def test_no_target_is_left_alone_for_longer_than_a_minute(post: Post) -> None:
+    await post.service.opened("T-1")
+
+    def busy(letter: Letter) -> None:
+        raise Later("answered 503", after=3600.0)
+
+    slack = Fake(slots=1, answer=busy)
+    node = post.sender(slack)
+    await node.settle()
+    post.now += 60.0
+    await node.settle()
+    assert len(slack.got) == 2
+
+
 @pytest.mark.parametrize(
     ("what", "another", "status"),
     [
