@@ -43,23 +43,23 @@ class Metrics:
         self._sent = Histogram(
             "escalation_message_seconds",
             "Tries to hand a message over, what came of each, and how long it took.",
-            ("channel", "outcome"),
+            ("kind", "outcome"),
             buckets=BUCKETS,
             registry=self.registry,
         )
         self._delivered = Histogram(
             "escalation_message_delivered_seconds",
-            "Messages handed over, and how long after they were planned.",
-            ("channel",),
+            "Messages handed over, and how long after their transition.",
+            ("kind",),
             buckets=LATENESS,
             registry=self.registry,
         )
         self._waiting = Gauge(
-            "escalation_messages_waiting", "Planned messages, by target.", ("target",), registry=self.registry
+            "escalation_messages_waiting", "Messages that wait, by target.", ("target",), registry=self.registry
         )
         self._oldest = Gauge(
             "escalation_messages_oldest_seconds",
-            "For how long the oldest planned message of a target has waited.",
+            "For how long the oldest message for a target has waited.",
             ("target",),
             registry=self.registry,
         )

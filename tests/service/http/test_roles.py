@@ -31,6 +31,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/history"): (EVERYBODY, None),
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),
+    ("POST", "/v1/deliveries/{id}/send"): ({"root"}, None),
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
@@ -42,7 +43,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 """Not there with the system's clock: `tests/service/clock` asks who may."""
-IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
+IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

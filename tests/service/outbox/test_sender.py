@@ -363,4 +363,4 @@ async def test_what_waits_and_what_was_sent_is_measured(post: Post) -> None:
     text = post.metrics.text().decode()
     assert 'escalation_messages_waiting{target="ops"} 1.0' in text
     assert 'escalation_messages_oldest_seconds{target="ops"} 0.25' in text
-    assert 'escalation_message_seconds_count{channel="webhook",outcome="planned"} 1.0' in text
+    assert 'escalation_message_seconds_count{kind="webhook",outcome="planned"} 1.0' in text
