@@ -137,7 +137,7 @@ class WebhookChannel:
     """One receiver."""
 
     kind = "webhook"
-    slots = 8
+    slots = 16
 
     def __init__(
         self,
