@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct, field
 
 from machines.calendar import Calendar
+from machines.messages import MessageText
 from machines.values import ClockName, Priority, Tier
 
 Origin = Literal["document", "default"]
@@ -180,4 +181,6 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[WordList, ...] = ()
     # Policies that were published before they named these words are as immutable as others: hence the defaults.
     asking: Asking = Asking()
+    language: str = "en"
+    messages: dict[str, dict[str, MessageText]] = {}
     live_since: Annotated[datetime, Meta(tz=True)] | None = None

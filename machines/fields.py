@@ -120,3 +120,10 @@ class Note(Fields, frozen=True):
     """Anything worth keeping."""
 
     text: Text
+
+
+class Rating(Fields, frozen=True):
+    """The survey's answer: `score` from 1 to 5. Not a field of any trigger that people call."""
+
+    score: Annotated[int, Meta(ge=1, le=5)]
+    text: Text | None = None

@@ -139,8 +139,9 @@ def _percents(clock: Clock) -> str:
 
 
 def default_text() -> str:
-    """The policy that the software ships with, as TOML."""
-    return (Path(__file__).parent / "default.toml").read_text(encoding="utf-8")
+    """The policy that the software ships with, as TOML: the matrix, and the messages."""
+    here = Path(__file__).parent
+    return "".join((here / name).read_text(encoding="utf-8") for name in ("default.toml", "messages.toml"))
 
 
 def parse(text: str, version: int = 0) -> Policy:

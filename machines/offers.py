@@ -144,7 +144,13 @@ def escalate(case: Case) -> Outcome:
         return replace(outcome, reason=str(case.fields["reason"]), detail={**outcome.detail, **gap})
     outcome = _enter(case, max(e.target_level, case.level))
     if case.actor.clock:
-        return replace(outcome, reason=str(case.fields.get("reason") or outcome.reason))
+        reason, h = str(case.fields.get("reason") or outcome.reason), e.handoff
+        late = (
+            (Message("person", h.to, "handoff_overdue", {"level": outcome.changes["level"]}),)
+            if (reason == "response_overdue" and h and h.to)
+            else ()
+        )
+        return replace(outcome, reason=reason, messages=(*outcome.messages, *late))
     said = {"reason": case.fields["reason"], **outcome.said}
     return replace(outcome, reason=str(case.fields.get("code") or "escalated"), said=said)
 

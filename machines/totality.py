@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
+from machines import messages
 from machines.calendar import read, zone_known
 from machines.document import (
     CHANNELS,
@@ -74,6 +75,7 @@ def findings(document: Document) -> list[str]:
         *_repeats(document),
         *_words(document),
         *_asking(document),
+        *messages.findings(document.messages, document.language),
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from machines.case import Mint, SeededMint
-from service import clock, database
+from service import channels, clock, database
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
@@ -21,6 +21,7 @@ from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
+from service.outbox.sender import Sender
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
 from service.routes import all_routes
@@ -72,12 +73,17 @@ def build(settings: Settings, url: str) -> web.Application:
         if settings.signing_key is not None:
             sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
             tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
+        if settings.sends:
+            ways_out = channels.from_settings(settings)
+            sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
+            tasks.append(asyncio.create_task(sender.run(), name="sender"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield
         await later.close()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # the sender hangs up
         await engine.stop()
         await reads.close()
 

@@ -7,17 +7,42 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import msgspec
 
 _PREFIX = "ESCALATION_"
-SECRETS = ("mail_key", "signing_key")
+SECRETS = ("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks")
+"""Settings whose values are never repeated; those of signing secrets are not either."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Secret = Annotated[str, msgspec.Meta(min_length=8)]
+
+
+Audience = Literal["person", "escalations", "customer", "account_manager", "help_desk"]
+WebhookSecret = Annotated[str, msgspec.Meta(pattern=r"^whsec_[A-Za-z0-9+/]{32,120}={0,2}$")]
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receiver of messages: each is signed with every one of `secrets` (whsec_ and base64 of 24 to 64 bytes)."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+    secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1, max_length=5)]
+    audiences: tuple[Audience, ...] = ("person", "escalations", "help_desk")
+
+
+class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where escalations are noted. `user`: whose token it is (not for Zammad); `prefix`: what stands before the desk's
+    own numbers in our tickets' ids."""
+
+    kind: Literal["zendesk", "zammad", "jira"]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@?#]+$", max_length=2000)]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
+    user: Annotated[str, msgspec.Meta(pattern=r"^[!-9;-~]{0,200}$")] = ""
+    prefix: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
 class SettingsError(ValueError):
@@ -65,6 +90,25 @@ class Settings:
     timers: bool = True
     # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
     timers_late_after: Seconds = 30.0
+
+    # Whether this node sends what the outbox holds; with several nodes on one database, not every one has to.
+    sends: bool = True
+    # Where people find this service, for links in messages; unset: they have none.
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$")] | None = None
+    # Slack: a bot's token (xoxb-…) and the channel that it writes in; or an incoming webhook of that channel.
+    slack_token: Annotated[str, msgspec.Meta(pattern=r"^xox[a-z]-[A-Za-z0-9-]+$")] | None = None
+    slack_channel: Annotated[str, msgspec.Meta(pattern=r"^#?[^\s#<>@&]{1,80}$")] = "#escalations"
+    slack_webhook_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$")] | None = None
+    slack_api_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+/$")] = "https://slack.com/api/"
+    # The mail server: smtp://user:password@host:587 (STARTTLS), smtps://… (TLS), smtp+plain://… (none); and who writes.
+    smtp_url: Annotated[str, msgspec.Meta(pattern=r"^(smtp|smtps|smtp\+plain)://[^\s/?#]+/?$")] | None = None
+    mail_from: Annotated[str, msgspec.Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = None
+    # Receivers of messages; in the environment as JSON: [{"name": …, "url": …, "secrets": […], "audiences": […]}].
+    webhooks: tuple[Webhook, ...] = ()
+    # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
+    help_desk: HelpDesk | None = None
+    # Hosts that webhooks and the help desk may name although they are in a private network; in the environment as JSON.
+    private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
     max_body: Count = 1024 * 1024
@@ -165,6 +209,13 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
 
 
 def _convert(value: object, kind: Any) -> object:
+    if isinstance(value, str) and (get_origin(kind) is tuple or kind == HelpDesk | None):
+        try:
+            return msgspec.json.decode(value, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            raise msgspec.ValidationError("must be JSON") from None
     if kind in (Path, Path | None):
         return Path(msgspec.convert(value, str)).expanduser().absolute()
     return msgspec.convert(value, kind, strict=False)

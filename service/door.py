@@ -32,6 +32,7 @@ EMAIL = r"^\s*[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+\s*$"
 PATTERNS = {
     NO_CONTROL: "must be text without control characters",
     EMAIL: "must be an address like ann@support.example",
+    "^[a-z]{2,3}$": "must be a language like en or de",
     "^[a-z][a-z0-9_]{0,63}$": "must be a name in small letters, digits and underscores",
 }
 """What a pattern asks for, in words."""

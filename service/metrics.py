@@ -40,6 +40,29 @@ class Metrics:
         self._late = Gauge(
             "escalation_timers_late_seconds", "By how much the oldest due timer is late now.", registry=self.registry
         )
+        self._sent = Histogram(
+            "escalation_message_seconds",
+            "Tries to hand a message over, what came of each, and how long it took.",
+            ("kind", "outcome"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._delivered = Histogram(
+            "escalation_message_delivered_seconds",
+            "Messages handed over, and how long after their transition.",
+            ("kind",),
+            buckets=LATENESS,
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "escalation_messages_waiting", "Messages that wait, by target.", ("target",), registry=self.registry
+        )
+        self._oldest = Gauge(
+            "escalation_messages_oldest_seconds",
+            "For how long the oldest message for a target has waited.",
+            ("target",),
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str, int], Histogram] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -60,6 +83,22 @@ class Metrics:
     def late(self, seconds: float) -> None:
         """How late the oldest due timer is."""
         self._late.set(seconds)
+
+    def sent(self, channel: str, outcome: str, seconds: float) -> None:
+        """A try to hand a message over took so long, and ended so."""
+        self._sent.labels(channel, outcome).observe(seconds)
+
+    def delivered(self, channel: str, late: float) -> None:
+        """A message was handed over, so many seconds after it was planned."""
+        self._delivered.labels(channel).observe(max(0.0, late))
+
+    def waiting(self, by_target: dict[str, tuple[int, float]]) -> None:
+        """How many messages wait for each target, and for how many seconds the oldest has."""
+        self._waiting.clear()
+        self._oldest.clear()
+        for target, (planned, oldest) in by_target.items():
+            self._waiting.labels(target).set(planned)
+            self._oldest.labels(target).set(oldest)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

@@ -10,8 +10,8 @@
 --     moves a state without its history row;
 --   - each history row carries the hash of the one before it on the same escalation;
 --   - the service connects as escalation_service, which owns nothing and may not UPDATE or DELETE history.
--- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*; how many each
--- person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
+-- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*, whence senders
+-- take them; how many each person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
 -- people wrote lies in *said*: history keeps a salted hash, so erasing a customer's texts leaves every hash valid.
 -- Everything that decides is locked by one lock, in one order: the ticket's row; reports of one customer, which look at
 -- each other across tickets, by an advisory lock of that customer after it.
@@ -83,10 +83,12 @@ CREATE TABLE customer (
     name            text NOT NULL,
     tier            text NOT NULL CONSTRAINT tier_is_known CHECK (tier IN ('enterprise', 'professional', 'starter')),
     account_manager text,
-    contacts        text[] NOT NULL DEFAULT '{}'
+    contacts        text[] NOT NULL DEFAULT '{}',
+    language        text
 );
 CREATE INDEX ON customer USING gin (contacts);
 COMMENT ON COLUMN customer.contacts IS 'Verified addresses, casefolded.';
+COMMENT ON COLUMN customer.language IS 'In which they are written to; the policy''s where it is not known.';
 
 -- What was reported -------------------------------------------------------------------------------------------------
 
@@ -440,9 +442,30 @@ CREATE TABLE outbox (
                       ('planned', 'delivered', 'parked')),
     attempts      smallint NOT NULL DEFAULT 0,
     next_try_at   timestamptz NOT NULL DEFAULT '-infinity',
-    CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal)
+    target        text,
+    leased_until  timestamptz,
+    first_tried_at timestamptz,
+    delivered_at  timestamptz,
+    error         text,
+    passed        text[] NOT NULL DEFAULT '{}',
+    receipt       text,
+    CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal),
+    CONSTRAINT delivered_somewhere CHECK (status <> 'delivered' OR (target IS NOT NULL AND delivered_at IS NOT NULL))
 );
-CREATE INDEX waiting ON outbox (next_try_at, id) WHERE status = 'planned';
+CREATE INDEX unrouted ON outbox (id) WHERE status = 'planned' AND target IS NULL;
+CREATE INDEX due ON outbox (target, next_try_at, id) WHERE status = 'planned' AND target IS NOT NULL;
+COMMENT ON TABLE outbox IS 'Planned messages, one row each, whatever becomes of it. A row is routed to a target (a channel of this
+installation), leased for a moment by the node that sends it, and delivered, tried again or parked.';
+COMMENT ON COLUMN outbox.leased_until IS 'By the real clock, and renewed while sending: a dead node''s rows are free when it has passed.';
+COMMENT ON COLUMN outbox.passed IS 'Targets that refused a page: it is sent over another one.';
+COMMENT ON COLUMN outbox.receipt IS 'What the receiver calls the message, where it names it: a Slack timestamp begins a thread.';
+
+CREATE TABLE signing_key (
+    id     integer PRIMARY KEY,
+    secret text NOT NULL
+);
+INSERT INTO signing_key VALUES (1, gen_random_uuid()::text || gen_random_uuid()::text);
+COMMENT ON TABLE signing_key IS 'What links to customers are signed with; each installation draws its own.';
 
 CREATE TABLE denial (
     id            uuid PRIMARY KEY,
@@ -494,4 +517,5 @@ GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalati
 GRANT INSERT, DELETE ON kept_mail TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
+GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 import pytest
 
 from machines.__main__ import markdown_table, render
+from machines.messages import TEMPLATES
 from service.config import FIELDS
 from service.inbound.slack import read
+from tests.machines import told
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -27,6 +29,21 @@ def test_the_readmes_table_is_the_running_machines_table():
 def test_the_readmes_drawing_is_the_running_machines_drawing():
     drawing = f"```mermaid\n{render('mermaid').strip()}\n```"
     assert _between("machine:mermaid") == drawing, "run: ./run machine --format mermaid"
+
+
+def test_the_readmes_messages_are_those_that_the_running_machine_plans():
+    assert _between("machine:messages") == told.table(), "run: python -m tests.machines.told"
+
+
+def test_and_they_are_all_that_there_are():
+    entries = [*told.whole_life().entries, *(entry for _, entries in told.otherwise() for entry in entries)]
+    assert {message.template for entry in entries for message in entry.messages} == TEMPLATES.keys()
+
+
+def test_in_a_whole_life_nobody_hears_the_same_transition_twice():
+    for entry in told.whole_life().entries:
+        heard = [(message.audience, message.to) for message in entry.messages]
+        assert len(heard) == len(set(heard))
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))

@@ -19,6 +19,7 @@ from service.routes import (
     proofs,
     requests,
     slack,
+    surveys,
     tickets,
     transitions,
 )
@@ -43,6 +44,7 @@ def all_routes() -> tuple[Route, ...]:
         *customers.ROUTES,
         *people.ROUTES,
         *policies.ROUTES,
+        *surveys.ROUTES,
         *clock.ROUTES,
         *health.ROUTES,
         *docs.ROUTES,

@@ -19,12 +19,14 @@ from service.timers import in_order
 
 
 class CustomerFields(Struct, frozen=True, forbid_unknown_fields=True):
-    """`contacts` are the verified addresses: only what they write is the customer's word."""
+    """`contacts` are the verified addresses: only what they write is the customer's word. `language` (like `de`) is the
+    one in which they are written to, where the policy has it."""
 
     name: Annotated[Line, Meta(min_length=1)]
     tier: Tier
     account_manager: Id | None = None
     contacts: Annotated[tuple[Email, ...], Meta(max_length=500)] | None = None
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}$")] | None = None
 
 
 class CustomerAnswer(Struct, frozen=True):
@@ -35,6 +37,7 @@ class CustomerAnswer(Struct, frozen=True):
     tier: Tier
     account_manager: str | None
     contacts: tuple[str, ...]
+    language: str | None
 
 
 class Filters(Paged, frozen=True, forbid_unknown_fields=True):
@@ -55,9 +58,8 @@ async def put(request: web.Request) -> web.StreamResponse:
         fields = checked(value, CustomerFields)
         admit(known, ("service", "admin", *PEOPLE), "Only services, admins, agents and people of a level may do this.")
         contacts = list(dict.fromkeys(contact.strip().casefold() for contact in fields.contacts or ()))
-        row = await conn.fetchval(
-            sql.query("customer.put"), which, fields.name, fields.tier, fields.account_manager, contacts
-        )
+        told = (which, fields.name, fields.tier, fields.account_manager, contacts, fields.language)
+        row = await conn.fetchval(sql.query("customer.put"), *told)
         waiting = await conn.fetch(sql.query("customer.rearmed"), which)
     name(request, value)
     asks = [Rearm(each["id"]) for each in waiting]

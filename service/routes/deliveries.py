@@ -6,13 +6,19 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from service.door import Id, Route, query
+from service.door import IDEMPOTENCY_KEY, Id, Route, idempotency_key, nowhere, query
+from service.problems import Refused
 from service.reads import PEOPLE, Number, Page, Paged, admit, after, answered, page, reading
 from service.routes.history import EscalationId
+from service.rows import fingerprint
+from service.submit import encode
+
+log = structlog.get_logger(__name__)
 
 Audience = Literal["person", "escalations", "customer", "account_manager", "help_desk"]
 Template = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -32,7 +38,9 @@ class Filters(Paged, frozen=True, forbid_unknown_fields=True):
 
 class DeliveryAnswer(Struct, frozen=True):
     """One message. `escalation_id`, `version` and `ordinal` say which transition planned it, as which of its messages;
-    `payload` holds what the template fills in, and refers to texts by the id under which they lie."""
+    `payload` holds what the template fills in, and refers to texts by the id under which they lie. `target` is the
+    channel that it goes over (null: not chosen yet), `passed` those that refused it, `error` why the last try failed,
+    `next_try_at` when the next one may be (null: now, or never again)."""
 
     id: int
     escalation_id: str
@@ -47,6 +55,11 @@ class DeliveryAnswer(Struct, frozen=True):
     planned_at: datetime
     status: DeliveryStatus
     attempts: int
+    target: str | None
+    passed: tuple[str, ...]
+    next_try_at: datetime | None
+    delivered_at: datetime | None
+    error: str | None
 
 
 _decode = msgspec.json.Decoder(DeliveryAnswer).decode
@@ -74,7 +87,47 @@ async def deliveries(request: web.Request) -> web.StreamResponse:
     return answered(page(found, asked.limit, lambda d: d, lambda d: (d.id,)))
 
 
+async def send_again(request: web.Request) -> web.StreamResponse:
+    """As if it had just been planned: over any channel, under the same delivery id. For admins."""
+    async with reading(request) as (conn, known):
+        number = request.match_info["id"]
+        if not (number.isascii() and number.isdecimal() and int(number[:20]) < 2**63):
+            raise nowhere("There is no such delivery.")
+        key = idempotency_key(request)
+        admit(known, ("admin",), "Only admins may have a message sent again.")
+        told = fingerprint(request.method, request.path)
+        async with conn.transaction():
+            customer = await conn.fetchval(sql.query("outbox.hold"), int(number))
+            if customer is None:
+                raise nowhere("There is no such delivery.")
+            if key and (before := await conn.fetchrow(sql.query("outbox.answered_before"), known.id, key)):
+                return _replayed(before["fingerprint"] == told, before["status"], before["body"])
+            row = await conn.fetchval(sql.query("outbox.send_again"), int(number))
+            body = encode(_decode(row))
+            if key:
+                kept = (known.id, key, told, body.decode(), customer)
+                await conn.execute(sql.query("outbox.keep_answer"), *kept)
+    log.info("message_sent_again", row=int(number), actor=known.id)
+    return web.Response(body=body, content_type="application/json")
+
+
+def _replayed(same: bool, status: int, body: str) -> web.Response:
+    if not same:
+        raise Refused(422, "key_reused", "This Idempotency-Key was used for another request: take a new one.")
+    headers = {"Idempotency-Replayed": "true"}
+    return web.Response(status=status, body=body.encode(), content_type="application/json", headers=headers)
+
+
 ROUTES = (
+    Route(
+        "POST",
+        "/v1/deliveries/{id}/send",
+        send_again,
+        "Have a message sent again",
+        {200: DeliveryAnswer},
+        headers=(IDEMPOTENCY_KEY,),
+        refuses=(403,),
+    ),
     Route(
         "GET",
         "/v1/deliveries",

@@ -7,10 +7,10 @@ SELECT row_to_json(c)::text AS row FROM customer c WHERE c.id = $1
 SELECT row_to_json(c)::text AS row FROM customer c
 WHERE ($1::text IS NULL OR c.tier = $1) AND ($2::text IS NULL OR c.id > $2) ORDER BY c.id LIMIT $3::integer
 
--- name: put(id, name, tier, account_manager, contacts)
-INSERT INTO customer AS c (id, name, tier, account_manager, contacts) VALUES ($1, $2, $3, $4, $5::text[])
-ON CONFLICT (id) DO UPDATE SET (name, tier, account_manager, contacts) =
-    (excluded.name, excluded.tier, excluded.account_manager, excluded.contacts)
+-- name: put(id, name, tier, account_manager, contacts, language)
+INSERT INTO customer AS c (id, name, tier, account_manager, contacts, language) VALUES ($1, $2, $3, $4, $5::text[], $6)
+ON CONFLICT (id) DO UPDATE SET (name, tier, account_manager, contacts, language) =
+    (excluded.name, excluded.tier, excluded.account_manager, excluded.contacts, excluded.language)
 RETURNING row_to_json(c)::text AS row
 
 -- name: rearmed(id)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from machines.values import Decision
+from machines.fields import Rating
+from machines.values import Decision, Refusal, Transition
 from tests.machines.cast import HOUR, MINUTE, NOW
 from tests.machines.play import Play, at_level
+from tests.machines.told import whole_life
 
 STEPS = ("confirm_with_customer", "update_ticket", "notify_chain", "document_lessons")
 
@@ -297,3 +300,17 @@ def test_closed_is_terminal():
     got = play.report(status="open")
     assert isinstance(got, Decision)
     assert (got.entries, play.stands) == ((), closed)
+
+
+def test_the_survey_is_answered_once_and_by_nobody_who_calls_it() -> None:
+    play = whole_life()
+    asked = Transition(play.stands.id, "rate", Rating(score=4, text="Kind"))
+    for who in ("vic4", "ann0", "desk", "root"):
+        refused = play.does(who, asked)
+        assert isinstance(refused, Refusal)
+        assert (refused.status, refused.code, play.stands.csat) == (409, "no_such_move", None)
+    assert play.did("clock", asked).entries[0].trigger == "rate"
+    assert (play.stands.csat, play.stands.state) == (4, "closed")
+    again = play.does("clock", replace(asked, fields=Rating(score=1)))
+    assert isinstance(again, Refusal)
+    assert (again.status, play.stands.csat) == (422, 4)

@@ -126,6 +126,10 @@ REFUSED = {
     "one_live_escalation_per_ticket": [again("escalation", id="gen_random_uuid()")],
     "kind_is_known": ["UPDATE timer SET kind = 'lunch'"],
     "audience_is_known": ["UPDATE outbox SET audience = 'everybody'"],
+    "delivered_somewhere": [
+        "UPDATE outbox SET status = 'delivered', delivered_at = now()",
+        "UPDATE outbox SET status = 'delivered', target = 'inbox'",
+    ],
     "one_row_per_planned_message": [f"INSERT INTO outbox ({MESSAGE}) SELECT {MESSAGE} FROM outbox"],
     "status_is_a_refusal": ["UPDATE denial SET status = 404", "UPDATE denial SET status = 201"],
 }

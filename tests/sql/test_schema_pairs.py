@@ -37,7 +37,7 @@ async def columns(db: asyncpg.Connection, table: str) -> dict[str, tuple[str, bo
 
 
 ROWS: list[tuple[type[Struct], str, set[str], set[str]]] = [
-    (values.Customer, "customer", set(), set()),
+    (values.Customer, "customer", {"language"}, set()),
     (values.Person, "person", {"email", "slack", "windows", "left_at"}, {"held"}),
     (values.Ticket, "ticket", set(), set()),
     (values.Contact, "contact", {"by"}, set()),

@@ -134,7 +134,11 @@ async def test_its_rights_are_these_and_no_others(owner: asyncpg.Connection):
         " aclexplode(attacl) WHERE grantee = 'escalation_service'::regrole"
     )
     assert {(row["name"], row["privilege_type"]) for row in single} == {
-        (f"outbox.{column}", "UPDATE") for column in ("status", "attempts", "next_try_at")
+        (f"outbox.{column}", "UPDATE")
+        for column in (
+            *("status", "attempts", "next_try_at", "target", "leased_until", "first_tried_at"),
+            *("delivered_at", "error", "passed", "receipt"),
+        )
     }
 
 

@@ -56,6 +56,7 @@ WRONG: dict[str, list[Any]] = {
     "tags": ["pattern", 7, {}, [7], ["nonsense"], ["pattern"] * 4],
     "brief": ["text", 7, True, []],
     "object": ["text", 7, True, []],
+    "language": [*NO_TEXT, "", "d", "DE", "de-DE", "german"],
     "duty": ["yes", 7, {}, [7], [{}], [{"from": "2026-01-05T09:00:00Z"}]],
 }
 TICKET_FIELDS = {
@@ -86,7 +87,13 @@ CONTACT_FIELDS = {
     "request": "switch",
 }
 REQUEST_FIELDS = {"ticket_id": "id", "situation": "id", "reason": "long text", "brief": "brief", "level": "level"}
-CUSTOMER_FIELDS = {"name": "line", "tier": "choice", "account_manager": "id", "contacts": "emails"}
+CUSTOMER_FIELDS = {
+    "name": "line",
+    "tier": "choice",
+    "account_manager": "id",
+    "contacts": "emails",
+    "language": "language",
+}
 PERSON_FIELDS = {
     "name": "line",
     "level": "level",

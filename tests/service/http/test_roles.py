@@ -34,6 +34,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/history/export"): (EVERYBODY, None),
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),
+    ("POST", "/v1/deliveries/{id}/send"): ({"root"}, None),
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
@@ -49,7 +50,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
 """Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may."""
-IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe"}
+IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
