@@ -15,23 +15,10 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from machines.asked import Actor, BriefText, Command, Heard
+from machines.decided import Failure
 from machines.matrix import Policy
-from machines.values import (
-    LEVEL_ROLE,
-    Actor,
-    BriefText,
-    Command,
-    Contact,
-    Customer,
-    Escalation,
-    Failure,
-    Heard,
-    Person,
-    Reported,
-    State,
-    Ticket,
-    TimerKind,
-)
+from machines.values import LEVEL_ROLE, Contact, Customer, Escalation, Person, Reported, State, Ticket, TimerKind
 
 BRIEF = tuple(f.name for f in fields(BriefText))
 """The fields of a brief, in the order of the document's template."""

@@ -10,8 +10,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from machines import waiting
+from machines.asked import Duty, Fire
 from machines.story import Story, clock_does
-from machines.values import WAITING, Duty, Escalation, Fire, Handoff, Person, State, TimerKind
+from machines.values import WAITING, Escalation, Handoff, Person, State, TimerKind
 
 
 def armed(e: Escalation | None) -> dict[TimerKind, datetime | None]:

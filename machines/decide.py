@@ -10,29 +10,16 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from machines import fields as given
+from machines.asked import Command, Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.case import Facts
 from machines.clock import armed, fire, on_duty_changed
+from machines.decided import Decision, Failure, Refusal
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
 from machines.reports import heard, report
 from machines.situations import invalid, request
 from machines.story import Story, call, case_of, guards_of, judge, no_such_move
-from machines.values import (
-    Command,
-    Decision,
-    Duty,
-    Escalation,
-    Failure,
-    Fire,
-    Heard,
-    Rearm,
-    Refusal,
-    Report,
-    Request,
-    State,
-    TimerKind,
-    Transition,
-)
+from machines.values import Escalation, State, TimerKind
 from machines.waiting import rearm
 
 

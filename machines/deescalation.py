@@ -7,8 +7,9 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from machines.case import Case, always, given, guard
+from machines.decided import Message
 from machines.outcome import Outcome, customer_told
-from machines.values import Message, State, Step, StepDone
+from machines.values import State, Step, StepDone
 
 STEPS: tuple[Step, ...] = get_args(Step)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from machines.authority import subject
 from machines.case import Case
+from machines.decided import Message
 from machines.outcome import Outcome, customer_told, joined, owner_told
-from machines.values import Act, Message, State
+from machines.values import Act, State
 
 
 def join(case: Case) -> Outcome:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from machines.values import BriefText, Criterion, Step, Text
+from machines.asked import BriefText
+from machines.values import Criterion, Step, Text
 
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Level = Annotated[int, Meta(ge=1, le=4)]

@@ -13,10 +13,12 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
+from machines.asked import Actor, Found
+from machines.decided import Refusal
 from machines.document import WORDED
 from machines.situations import Asked, begin
 from machines.story import Story
-from machines.values import Actor, Channel, Found, Refusal
+from machines.values import Channel
 
 
 def flag(story: Story, actor: Actor, found: Iterable[Found], at: datetime, detail: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from machines.values import Entry, Escalation, Said
+from machines.decided import Entry, Said
+from machines.values import Escalation
 
 GENESIS = "0" * 64
 """What the first row of an escalation has in place of the hash before it."""

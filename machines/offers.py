@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from msgspec.structs import asdict, replace
 
+from machines.asked import BriefText
 from machines.case import BRIEF, Case, Placement
+from machines.decided import Message
 from machines.handoff import place
 from machines.opening import wanted
 from machines.outcome import Outcome, customer_told, joined, owner_told
-from machines.values import CLOCK, LEVELS, Brief, BriefText, Handoff, Message
+from machines.values import CLOCK, LEVELS, Brief, Handoff
 
 # Briefs and offers ------------------------------------------------------------------------------------------------
 

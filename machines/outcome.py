@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from machines.case import Case
-from machines.values import Message
+from machines.decided import Message
 
 
 class Outcome(Struct, frozen=True):

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from machines.asked import Actor, Gist
 from machines.matrix import Policy
 from machines.situations import Asked, begin
 from machines.story import Story
-from machines.values import Actor, Gist, Reported
+from machines.values import Reported
 
 FEWEST_WORDS = 4
 """Different words without which a text is too short to be like another."""

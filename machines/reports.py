@@ -12,29 +12,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from machines import asking, sla
+from machines.asked import THE_CLOCK, Actor, FieldProblem, Heard, Report
 from machines.case import roles_from
+from machines.decided import Decision, Failure, Refusal, Said
 from machines.flags import flag, flag_emergency
 from machines.repeats import repeat, reported
 from machines.situations import Asked, begin, invalid
 from machines.story import Story, clock_does
-from machines.values import (
-    THE_CLOCK,
-    Actor,
-    Contact,
-    Decision,
-    Escalation,
-    Failure,
-    FieldProblem,
-    Heard,
-    PriorityChange,
-    Refusal,
-    Report,
-    Reported,
-    Said,
-    State,
-    Ticket,
-    Tier,
-)
+from machines.values import Contact, Escalation, PriorityChange, Reported, State, Ticket, Tier
 from machines.waiting import timers, too_old
 
 

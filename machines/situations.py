@@ -11,20 +11,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from machines.asked import Actor, BriefText, FieldProblem, Request
 from machines.case import whole
+from machines.decided import Refusal
 from machines.document import AUTOMATIC, SITUATIONS
 from machines.story import Story, clock_does, perform
-from machines.values import (
-    Actor,
-    BriefText,
-    Channel,
-    Escalation,
-    FieldProblem,
-    Refusal,
-    Request,
-    Situation,
-    State,
-)
+from machines.values import Channel, Escalation, Situation, State
 
 
 class Asked(Struct, frozen=True):

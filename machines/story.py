@@ -14,12 +14,14 @@ from msgspec.structs import asdict, replace
 from machines import authority as may
 from machines import escalation as table
 from machines import fields as given
+from machines.asked import THE_CLOCK, Actor
 from machines.case import BRIEF, Case, Facts, Guard, Placement, roles_from
+from machines.decided import Entry, Failure, Refusal, Said
 from machines.escalation import NONE, RULES, Rule, exists
 from machines.handoff import place
 from machines.matrix import Policy
 from machines.outcome import Outcome
-from machines.values import THE_CLOCK, Actor, Entry, Escalation, Failure, Refusal, Said, Situation, State, Warned
+from machines.values import Escalation, Situation, State, Warned
 
 
 class Story(Struct):

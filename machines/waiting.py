@@ -12,10 +12,11 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from machines import sla
+from machines.asked import THE_CLOCK, Fire
 from machines.matrix import Policy
 from machines.situations import Asked, begin
 from machines.story import Story
-from machines.values import THE_CLOCK, ClockName, Fire, Ticket, Tier, TimerKind, Warned
+from machines.values import ClockName, Ticket, Tier, TimerKind, Warned
 
 
 def too_old(policy: Policy, at: datetime) -> bool:

@@ -10,30 +10,25 @@ from datetime import datetime
 
 from msgspec import Struct, structs
 
+from machines.asked import THE_CLOCK, Actor, Command, Report, Transition
 from machines.case import Facts, Mint
 from machines.decide import decide
+from machines.decided import Decision, Refusal
 from machines.matrix import Policy
 from machines.repeats import after as after_report
 from machines.values import (
     LEVEL_ROLE,
     ROLE_LEVEL,
-    THE_CLOCK,
     WAITING,
-    Actor,
-    Command,
     Contact,
     Customer,
-    Decision,
     Escalation,
     Person,
-    Refusal,
-    Report,
     Reported,
     Role,
     State,
     Ticket,
     TimerKind,
-    Transition,
 )
 
 

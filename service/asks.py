@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.values import WAITING, Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.values import WAITING
 from machines.world import ticket_of
 
 if TYPE_CHECKING:

@@ -12,21 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import sql
+from machines.asked import THE_CLOCK, Actor, Command, Fire, Heard, Report, Transition
 from machines.case import Mint
+from machines.decided import Decision, Refusal
 from machines.matrix import Policy, load
-from machines.values import (
-    THE_CLOCK,
-    Actor,
-    Command,
-    Decision,
-    Escalation,
-    Fire,
-    Heard,
-    Refusal,
-    Report,
-    Reported,
-    Transition,
-)
+from machines.values import Escalation, Reported
 from machines.world import Snapshot, World, ticket_of
 from service.asks import Wants
 from service.hearing.repeats import gist

@@ -18,7 +18,7 @@ import structlog
 from msgspec import Struct
 
 import sql
-from machines.values import Fire
+from machines.asked import Fire
 from service.batch import Job
 from service.engine import Engine, Unavailable
 from service.timers import EDGE, by_clock, in_order, shifts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sql
 from machines.case import Mint
 from machines.decide import Possible, not_found, possible
-from machines.values import Refusal
+from machines.decided import Refusal
 from service.asks import wants
 from service.batch import Batch, Job, Reply, Settled, read_batch
 from service.submit import House

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, replace
 from msgspec.structs import fields as look_up_fields
 
-from machines.values import FieldProblem
+from machines.asked import FieldProblem
 from service import auth
 from service.body import sound
 from service.problems import MOST, Refused

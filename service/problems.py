@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from machines.values import Failure, FieldProblem, Refusal
+from machines.asked import FieldProblem
+from machines.decided import Failure, Refusal
 from service.answers import EscalationAnswer
 
 TITLES = {

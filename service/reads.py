@@ -12,7 +12,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from machines.values import ROLE_LEVEL, Failure, FieldProblem
+from machines.asked import FieldProblem
+from machines.decided import Failure
+from machines.values import ROLE_LEVEL
 from service import auth
 from service.body import sound
 from service.door import UUID, token, wrong

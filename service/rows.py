@@ -15,8 +15,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from machines.asked import Actor, Command, Report
+from machines.decided import Decision, Entry, Refusal
 from machines.history import Record, canonical, seal
-from machines.values import Actor, Command, Decision, Entry, Escalation, Refusal, Report, Reported, Ticket
+from machines.values import Escalation, Reported, Ticket
 
 Sealed = tuple[Record, str]
 """A history record and its hash."""

@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
-from machines.values import Refusal
+from machines.decided import Refusal
 from service.body import LINGERS, REQUEST_WITHIN, body
 from service.door import NoQuery, Route, query
 from service.engine import Unavailable

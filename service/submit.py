@@ -11,7 +11,8 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
-from machines.values import Ask, Command, FieldProblem, Refusal
+from machines.asked import Ask, Command, FieldProblem
+from machines.decided import Refusal
 from service import answers, auth
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.config import Settings

@@ -19,7 +19,9 @@ from msgspec import to_builtins
 from msgspec.json import decode, encode
 
 import sql
-from machines.values import CLOCK, Ask, Command, Decision, Duty, Fire
+from machines.asked import Ask, Command, Duty, Fire
+from machines.decided import Decision
+from machines.values import CLOCK
 from service.batch import Job, Reply, Settled
 from service.engine import Engine
 from service.metrics import Metrics

@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Struct
 
 import sql
+from machines.decided import Said
 from machines.history import GENESIS, Record, digest, fold, said_hash
 from machines.matrix import Policy, load
-from machines.values import Customer, Escalation, Said, Ticket
+from machines.values import Customer, Escalation, Ticket
 from machines.waiting import waits
 from service.proof.check import sealed
 

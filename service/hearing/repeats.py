@@ -9,8 +9,8 @@ import hashlib
 import re
 from zlib import crc32
 
+from machines.asked import Gist, Heard, Report
 from machines.folding import fold
-from machines.values import Gist, Heard, Report
 from service.hearing.quoted import answers, own_words
 
 _WORD = re.compile(r"[^\W\d_]+")

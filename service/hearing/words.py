@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import ahocorasick
 
+from machines.asked import Found, Heard, Report
 from machines.document import WordList
 from machines.folding import Folded, fold
 from machines.matrix import Policy
-from machines.values import Found, Heard, Report
 from service.hearing.quoted import answers, own_words
 
 MOST = 20

@@ -15,7 +15,7 @@ from aiohttp import web
 from msgspec import Struct
 
 import sql
-from machines.values import Command, Heard
+from machines.asked import Command, Heard
 from service import auth
 from service.batch import Job, Render, Reply
 from service.inbound.mail import Mail, read

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from machines.values import Escalation, Refusal, State
+from machines.decided import Refusal
+from machines.values import Escalation, State
 from service.batch import Settled
 from service.inbound.slack import Wish, offer
 

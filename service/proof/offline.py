@@ -15,8 +15,8 @@ from itertools import pairwise
 import msgspec
 from msgspec import Struct
 
+from machines.decided import Said
 from machines.history import GENESIS, Record, digest, said_hash
-from machines.values import Said
 from service.proof.notes import Checkpoint, NoteError, Verifier, split
 from service.proof.tree import Edge, leaf
 

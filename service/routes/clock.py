@@ -7,7 +7,7 @@ from datetime import datetime
 from aiohttp import web
 from msgspec import Struct
 
-from machines.values import FieldProblem
+from machines.asked import FieldProblem
 from service.body import body
 from service.clock import Backwards, Forward, VirtualClock
 from service.door import Instant, Route, checked, nowhere, wrong

@@ -9,7 +9,8 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import Rearm, Tier
+from machines.asked import Rearm
+from machines.values import Tier
 from service.body import body
 from service.door import Email, Id, Line, Route, checked, nowhere, path_id, query
 from service.reads import PEOPLE, Name, Page, Paged, admit, after, answered, page, reading

@@ -10,7 +10,8 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import Failure, State
+from machines.decided import Failure
+from machines.values import State
 from service.door import Id, Route, query
 from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
 from service.routes.escalations import Since, Until

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from machines.values import FieldProblem
+from machines.asked import FieldProblem
 from service import answers
 from service.auth import Token, known
 from service.door import Route, query, token, wrong

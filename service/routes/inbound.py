@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import FieldProblem, Report
+from machines.asked import FieldProblem, Report
 from service.body import parse, raw_body
 from service.door import IDEMPOTENCY_KEY, Id, Route, fit, idempotency_key, nowhere, path_id, query, token, wrong
 from service.inbound.adapters import ADAPTERS

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import Duty, FieldProblem
+from machines.asked import Duty, FieldProblem
 from service.body import body
 from service.door import Email, Id, Instant, Line, Route, checked, nowhere, path_id, query, wrong
 from service.reads import Name, Page, Paged, admit, after, answered, page, reading

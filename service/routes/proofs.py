@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import FieldProblem
+from machines.asked import FieldProblem
 from service.door import Route, nowhere, query, wrong
 from service.proof.tiles import Tiles
 from service.proof.tree import inclusion, leaf

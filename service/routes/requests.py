@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import Struct
 
+from machines.asked import BriefText, Request
 from machines.fields import Level
-from machines.values import BriefText, Request, Text
+from machines.values import Text
 from service import answers
 from service.body import body
 from service.door import COMMANDED, Id, Route, fit, token

@@ -12,8 +12,9 @@ import structlog
 from aiohttp import web
 
 import sql
+from machines.asked import Ask, Command, Request, Transition
 from machines.fields import Nothing, WithReason
-from machines.values import Ask, Command, Escalation, Handoff, Request, Transition
+from machines.values import Escalation, Handoff
 from service import auth
 from service.asks import UUID
 from service.batch import Job, Reply, Settled

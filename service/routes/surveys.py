@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 import sql
+from machines.asked import FieldProblem, Transition
 from machines.fields import Rating
-from machines.values import FieldProblem, Transition
 from service.body import sound
 from service.door import Route, fit, nowhere, wrong
 from service.problems import Refused

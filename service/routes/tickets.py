@@ -10,20 +10,9 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.values import (
-    Author,
-    Channel,
-    Contact,
-    Decision,
-    Failure,
-    Heard,
-    Priority,
-    Report,
-    Situation,
-    Status,
-    Ticket,
-    Word,
-)
+from machines.asked import Heard, Report
+from machines.decided import Decision, Failure
+from machines.values import Author, Channel, Contact, Priority, Situation, Status, Ticket, Word
 from service import answers
 from service.batch import Settled
 from service.body import body

@@ -9,9 +9,10 @@ import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from machines.asked import FieldProblem, Transition
+from machines.decided import Failure, Refusal
 from machines.escalation import RULES
 from machines.situations import invalid
-from machines.values import Failure, FieldProblem, Refusal, Transition
 from service import answers
 from service.batch import Job, Reply
 from service.body import body

@@ -23,23 +23,11 @@ import msgspec
 
 from machines import fields as given
 from machines import matrix
+from machines.asked import Actor, BriefText, Command, Transition
 from machines.case import Facts
 from machines.decide import decide
-from machines.values import (
-    Actor,
-    BriefText,
-    Command,
-    Customer,
-    Decision,
-    Escalation,
-    Handoff,
-    Person,
-    Refusal,
-    Situation,
-    State,
-    Ticket,
-    Transition,
-)
+from machines.decided import Decision, Refusal
+from machines.values import Customer, Escalation, Handoff, Person, Situation, State, Ticket
 
 from .bench import Bench, Measure, Sample
 from .lives import PEOPLE

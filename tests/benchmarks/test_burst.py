@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from machines.values import Report, Ticket
+from machines.asked import Report
+from machines.values import Ticket
 from service.hearing.words import find
 from tests.benchmarks import arrivals
 from tests.machines.cast import NOW

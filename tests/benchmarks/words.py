@@ -16,9 +16,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from machines.asked import Found, Heard, Report
 from machines.document import WordList
 from machines.matrix import default_text, parse
-from machines.values import Found, Heard, Report, Ticket
+from machines.values import Ticket
 from service.hearing.words import Finder, find
 
 from .process import ROOT

@@ -8,22 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Actor, Ask, Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.escalation import RULES
-from machines.values import (
-    LEVEL_ROLE,
-    THE_CLOCK,
-    Actor,
-    Ask,
-    Contact,
-    Duty,
-    Escalation,
-    Fire,
-    Heard,
-    Rearm,
-    Report,
-    Request,
-    Transition,
-)
+from machines.values import LEVEL_ROLE, Contact, Escalation
 from tests.machines.cast import TEXT
 
 if TYPE_CHECKING:

@@ -12,14 +12,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Actor, BriefText
 from machines.case import Facts, Mint
 from machines.matrix import default_text, parse
 from machines.values import (
     LEVEL_ROLE,
-    THE_CLOCK,
-    Actor,
     Brief,
-    BriefText,
     Contact,
     Customer,
     Escalation,

@@ -18,11 +18,13 @@ import transitions
 from msgspec import Struct
 
 from machines import escalation as table
+from machines.asked import Actor, Ask, Command, Transition
 from machines.case import Facts
 from machines.decide import decide
+from machines.decided import Decision, Refusal
 from machines.escalation import RULES, Rule
 from machines.story import Story, perform
-from machines.values import Actor, Ask, Command, Decision, Escalation, Refusal, Transition
+from machines.values import Escalation
 from tests.machines.cast import NOW, POLICY, facts
 
 

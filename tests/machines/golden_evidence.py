@@ -7,13 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from machines.values import (
-    THE_CLOCK,
-    Act,
-    Escalation,
-    PriorityChange,
-    Ticket,
-)
+from machines.asked import THE_CLOCK
+from machines.values import Act, Escalation, PriorityChange, Ticket
 from tests.machines.cast import (
     ALL_STEPS,
     LOWERED,

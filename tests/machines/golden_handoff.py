@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from machines.values import THE_CLOCK, Brief, BriefText, Escalation, Request, Ticket
+from machines.asked import THE_CLOCK, BriefText, Request
+from machines.values import Brief, Escalation, Ticket
 from tests.machines.cast import (
     ACME,
     HOUR,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from machines.values import Escalation, Request
+from machines.asked import Request
+from machines.values import Escalation
 from tests.machines.cast import (
     ADMIN,
     AUDITOR,

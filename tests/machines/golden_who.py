@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from machines.values import Actor, Escalation
+from machines.asked import Actor
+from machines.values import Escalation
 from tests.machines.cast import (
     ACTORS,
     ALL_STEPS,

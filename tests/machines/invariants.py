@@ -10,8 +10,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Duty, Fire, Transition
 from machines.clock import armed
-from machines.values import THE_CLOCK, Duty, Escalation, Fire, Refusal, Transition
+from machines.decided import Refusal
+from machines.values import Escalation
 from tests.machines.cast import POLICY
 from tests.machines.walk import Edge, Node, Scope, attempt, scope
 

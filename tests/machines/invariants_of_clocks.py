@@ -10,8 +10,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from machines.asked import Fire, Report
 from machines.document import CLOCKS
-from machines.values import ClockName, Fire, Report, Ticket
+from machines.values import ClockName, Ticket
 from tests.machines.invariants import nothing_happens
 from tests.machines.walk import Edge, Node
 

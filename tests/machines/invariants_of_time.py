@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from machines.asked import Duty, Fire, Report
 from machines.clock import armed
-from machines.values import Duty, Fire, Refusal, Report
+from machines.decided import Refusal
 from tests.machines.cast import POLICY
 from tests.machines.invariants import ANYBODY, INVARIANTS, after, invariant, nothing_happens
 from tests.machines.invariants_of_clocks import OF_CLOCKS

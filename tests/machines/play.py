@@ -11,41 +11,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Actor, Ask, BriefText, Command, Duty, Fire, Heard, Report, Request, Transition
 from machines.case import Facts
 from machines.clock import armed
 from machines.decide import decide
+from machines.decided import Decision, Entry, Message, Refusal
 from machines.escalation import RULES
 from machines.history import GENESIS, Record, digest, fold, seal
 from machines.matrix import Policy
 from machines.repeats import after
 from machines.situations import Asked, begin
 from machines.story import Story
-from machines.values import (
-    LEVEL_ROLE,
-    THE_CLOCK,
-    WAITING,
-    Actor,
-    Ask,
-    BriefText,
-    Command,
-    Contact,
-    Customer,
-    Decision,
-    Duty,
-    Entry,
-    Escalation,
-    Fire,
-    Heard,
-    Message,
-    Person,
-    Refusal,
-    Report,
-    Reported,
-    Request,
-    Ticket,
-    TimerKind,
-    Transition,
-)
+from machines.values import LEVEL_ROLE, WAITING, Contact, Customer, Escalation, Person, Reported, Ticket, TimerKind
 from machines.waiting import waits
 from tests.machines.cast import NOW, POLICY, TEXT, mint
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from machines.values import Escalation, Fire, Transition
+from machines.asked import Fire, Transition
+from machines.values import Escalation
 from tests.machines.walk import Key, Leg, Node, Walk
 
 NEVER_BOTH = """

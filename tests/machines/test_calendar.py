@@ -85,14 +85,14 @@ def calendars(draw: st.DrawFn) -> Calendar:
 instants = st.builds(lambda night, offset: night + offset * MINUTE, st.sampled_from(NIGHTS), st.integers(-600, 1200))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calendars(), instants, st.integers(0, 3000))
 def test_what_is_counted_are_the_minutes_that_the_wall_clock_reads_as_worked(calendar, since, length):
     until = since + length * MINUTE
     assert calendar.counted(since, until) == sum(works(calendar, at) for at in minutes(since, until)) * MINUTE
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calendars(), instants, st.integers(1, 1500))
 def test_after_is_the_first_instant_at_which_so_much_was_counted(calendar, since, span):
     due = calendar.after(since, span * MINUTE)
@@ -102,7 +102,7 @@ def test_after_is_the_first_instant_at_which_so_much_was_counted(calendar, since
     assert works(calendar, due - MINUTE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calendars(), instants, st.integers(0, 10**11), st.integers(0, 10**11))
 def test_two_spans_are_counted_as_one_also_by_the_microsecond(calendar, since, one, two):
     middle = since + timedelta(microseconds=one)
@@ -110,7 +110,7 @@ def test_two_spans_are_counted_as_one_also_by_the_microsecond(calendar, since, o
     assert calendar.counted(since, middle) + calendar.counted(middle, until) == calendar.counted(since, until)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(calendars(), instants, st.integers(0, 3000))
 def test_stretches_are_in_order_and_within_what_was_asked(calendar, since, length):
     ends = [at for stretch in calendar.worked(since, since + length * MINUTE) for at in stretch]

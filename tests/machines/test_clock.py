@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from machines.values import Decision
+from machines.decided import Decision
 from tests.machines.cast import HOUR, MINUTE, NOW
 from tests.machines.play import EVERYBODY, Play, at_level
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import Transition
+from machines.decided import Decision, Refusal
 from machines.fields import Rating
-from machines.values import Decision, Refusal, Transition
 from tests.machines.cast import HOUR, MINUTE, NOW
 from tests.machines.play import Play, at_level
 from tests.machines.told import whole_life

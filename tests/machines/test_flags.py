@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from machines.values import Found
+from machines.asked import Found
 from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play
 

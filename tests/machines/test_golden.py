@@ -6,21 +6,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import Actor, Command, FieldProblem, Heard, Report, Request, Transition
 from machines.decide import decide, possible
+from machines.decided import Decision, Refusal
 from machines.escalation import MACHINE, NONE, RULES, moves
-from machines.values import (
-    Actor,
-    Command,
-    Decision,
-    FieldProblem,
-    Heard,
-    Refusal,
-    Report,
-    Request,
-    State,
-    Ticket,
-    Transition,
-)
+from machines.values import State, Ticket
 from tests.machines import golden, golden_levels, golden_who, mutants
 from tests.machines.cast import (
     ACTORS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from machines.values import Duty, Person
+from machines.asked import Duty
+from machines.values import Person
 from tests.machines.cast import HOUR, NOW, TEXT
 from tests.machines.play import Play, at_level, offered
 

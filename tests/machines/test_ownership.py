@@ -10,8 +10,9 @@ from datetime import timedelta
 import pytest
 
 from machines import fields as given
+from machines.asked import Command, Transition
 from machines.decide import decide
-from machines.values import Command, Decision, Transition
+from machines.decided import Decision
 from tests.machines.cast import HOUR, MINUTE, NOW, OWNER, POLICY, facts, pending, ticket
 from tests.machines.play import EVERYBODY, Play, at_level, offered
 

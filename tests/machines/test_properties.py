@@ -12,33 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Actor, Ask, Command, Duty, Fire, Heard, Report, Request, Transition
 from machines.case import Mint
 from machines.clock import armed
 from machines.decide import decide, possible
+from machines.decided import Decision, Refusal, Said
 from machines.escalation import RULES
 from machines.history import GENESIS, Record, canonical, digest, fold, said_hash, seal
-from machines.values import (
-    LEVEL_ROLE,
-    THE_CLOCK,
-    WAITING,
-    Actor,
-    Ask,
-    Command,
-    Contact,
-    Customer,
-    Decision,
-    Duty,
-    Escalation,
-    Fire,
-    Heard,
-    Person,
-    Refusal,
-    Report,
-    Request,
-    Said,
-    Ticket,
-    Transition,
-)
+from machines.values import LEVEL_ROLE, WAITING, Contact, Customer, Escalation, Person, Ticket
 from machines.waiting import waits
 from machines.world import Snapshot, World, holders
 from tests.machines.cast import NOW, POLICY, TEXT, mint

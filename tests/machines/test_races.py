@@ -9,9 +9,10 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import Command, Fire, Transition
 from machines.decide import decide
+from machines.decided import Decision, Refusal
 from machines.fields import Note
-from machines.values import Command, Decision, Fire, Refusal, Transition
 from machines.world import Snapshot, World, holders
 from tests.machines.cast import NOW, OWNER, POLICY, escalation, facts, mint, ticket
 from tests.machines.races import EXCLUDED

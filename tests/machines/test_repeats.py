@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import Gist
 from machines.repeats import why
-from machines.values import Gist, Reported
+from machines.values import Reported
 from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play
 

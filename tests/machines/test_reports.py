@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Command, Fire, Rearm, Report
 from machines.case import Facts
 from machines.decide import decide
+from machines.decided import Decision, Refusal
 from machines.matrix import Policy
-from machines.values import THE_CLOCK, Command, Decision, Fire, Rearm, Refusal, Report, Ticket
+from machines.values import Ticket
 from tests.machines.cast import ACME, HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play, at_level
 

@@ -157,7 +157,7 @@ def replayed(opened: datetime, events: list[tuple[int, dict[str, Any]]], answere
     return ticket
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     policies(),
     st.sampled_from(NIGHTS),
@@ -189,7 +189,7 @@ def test_a_clock_is_what_a_look_every_minute_sees(by, opened, events, answer, cl
         assert sum((span.counted for span in last.spans), timedelta(0)) == naive.counted * MINUTE
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(policies(), st.sampled_from(NIGHTS), reports(), st.sampled_from(CLOCKS))
 def test_a_reading_explains_itself(by, opened, events, clock):
     """Its spans follow each other, what each counted adds up, and a breach by the policy has counted its target."""
@@ -218,7 +218,7 @@ MOVES = {
 }  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(policies(), st.sampled_from(NIGHTS), reports(), st.sampled_from(CLOCKS))
 def test_no_later_report_undoes_a_breach_and_a_clock_moves_only_as_it_may(by, opened, events, clock):
     """Reports that come in their order: each sees the ticket as the one before left it."""
@@ -232,7 +232,7 @@ def test_no_later_report_undoes_a_breach_and_a_clock_moves_only_as_it_may(by, op
         was, breached = state, got.breaches_at if state == "breached" else None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(policies(), reports())
 def test_what_is_no_longer_kept_one_by_one_is_still_counted(by, events):
     """A ticket whose status changes all day long."""

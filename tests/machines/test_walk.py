@@ -10,8 +10,10 @@ from typing import get_args
 
 import pytest
 
+from machines.asked import THE_CLOCK, Ask, Duty, Fire, Rearm, Request
+from machines.decided import Refusal
 from machines.escalation import RULES
-from machines.values import THE_CLOCK, WAITING, Ask, Duty, Escalation, Fire, Rearm, Refusal, Request, TimerKind
+from machines.values import WAITING, Escalation, TimerKind
 from tests.machines import golden, mutants
 from tests.machines.alphabet import DESK
 from tests.machines.invariants import (

@@ -5,24 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Command, Fire, Heard, Rearm, Report, Request, Transition
+from machines.decided import Decision, Refusal
 from machines.fields import WithCriterion
 from machines.matrix import Policy
-from machines.values import (
-    THE_CLOCK,
-    Command,
-    Customer,
-    Decision,
-    Escalation,
-    Fire,
-    Heard,
-    Person,
-    Rearm,
-    Refusal,
-    Report,
-    Request,
-    Ticket,
-    Transition,
-)
+from machines.values import Customer, Escalation, Person, Ticket
 from machines.world import Principal, Snapshot, World, holders, ticket_of
 from tests.machines.cast import ACME, HOUR, NOW, POLICY, SOLVED, TEXT, ending, escalation, mint, pending, ticket
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from machines.values import Entry
+from machines.decided import Entry
 from tests.machines.play import EVERYBODY, Play, at_level, offered
 
 HOUR = timedelta(hours=1)

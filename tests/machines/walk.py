@@ -20,33 +20,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from machines.asked import THE_CLOCK, Actor, Ask, Command, Fire, Rearm, Report, Transition
 from machines.case import Facts
 from machines.clock import armed
 from machines.decide import decide
+from machines.decided import Decision, Refusal
 from machines.document import CLOCKS
 from machines.sla import ClockState, followed, read
-from machines.values import (
-    THE_CLOCK,
-    WAITING,
-    Actor,
-    Ask,
-    ClockName,
-    Command,
-    Contact,
-    Customer,
-    Decision,
-    Escalation,
-    Fire,
-    Person,
-    Priority,
-    Rearm,
-    Refusal,
-    Report,
-    Ticket,
-    Tier,
-    TimerKind,
-    Transition,
-)
+from machines.values import WAITING, ClockName, Contact, Customer, Escalation, Person, Priority, Ticket, Tier, TimerKind
 from machines.waiting import waits
 from tests.machines import alphabet
 from tests.machines.cast import MINUTE, NOW, POLICY, mint

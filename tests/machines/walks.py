@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from machines.asked import Fire, Report, Transition
 from machines.fields import WithCriterion
-from machines.values import Fire, Priority, Report, Transition
+from machines.values import Priority
 from tests.machines.alphabet import DESK, actor
 from tests.machines.invariants_of_time import broken_by
 from tests.machines.races import Told, judged

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from msgspec import Struct
 
-from machines import escalation, values
+from machines import decided, escalation, values
 from machines.history import Record
 from machines.world import Principal
 from service.rows import Answered
@@ -43,7 +43,7 @@ ROWS: list[tuple[type[Struct], str, set[str], set[str]]] = [
     (values.Contact, "contact", {"by"}, set()),
     (values.Reported, "reported", set(), set()),
     (values.Escalation, "escalation", {"offered_to"}, set()),
-    (values.Said, "said", set(), set()),
+    (decided.Said, "said", set(), set()),
     (Record, "history", {"move", "xid", "hash"}, {"trigger", "source"}),
     (Answered, "answered", set(), set()),
     (Principal, "principal", {"active", "created_at"}, {"key", "digest"}),
@@ -112,7 +112,7 @@ WORDS: list[tuple[str, str, set[str]]] = [
     ("ticket", "status_is_known", set(get_args(values.Status))),
     ("customer", "tier_is_known", set(get_args(values.Tier))),
     ("principal", "role_is_known", set(get_args(values.Role)) - {values.CLOCK}),
-    ("outbox", "audience_is_known", set(get_args(get_type_hints(values.Message)["audience"]))),
+    ("outbox", "audience_is_known", set(get_args(get_type_hints(decided.Message)["audience"]))),
 ]
 """Table, constraint, and the words that the program has for it."""
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from machines.values import Fire, TimerKind
+from machines.asked import Fire
+from machines.values import TimerKind
 from service import timers
 from service.timers import IN_FLIGHT
 from tests.service.clock.conftest import HOUR, MINUTE, START

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from machines.values import Author, Channel, Fire, Heard
+from machines.asked import Fire, Heard
+from machines.values import Author, Channel
 from service.batch import Job
 from service.engine import Engine
 from tests.service.engine.town import OPENED, Told, Town, told

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 import service.engine
-from machines.values import Fire
+from machines.asked import Fire
 from service import database
 from service.engine import ENOUGH, Unavailable
 from service.lanes import BATCH

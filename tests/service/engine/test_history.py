@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import rfc8785
 
 import sql
-from machines.values import Transition
+from machines.asked import Transition
 from service.batch import Policies
 from service.config import Settings
 from service.consider import consider

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import sql
-from machines.values import Duty
+from machines.asked import Duty
 from service import database, verify
 from service.asks import wants
 from tests.service.engine.proxy import Proxy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from machines.values import Fire
+from machines.asked import Fire
 from tests.service.engine.proxy import Proxy
 from tests.service.engine.town import Town, alone, answers, put, together
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from machines.values import Fire
+from machines.asked import Fire
 from service.batch import Job
 from service.engine import Engine
 from tests.service.engine.faults import refuse_history

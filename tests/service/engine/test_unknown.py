@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from machines.values import Fire, Transition
+from machines.asked import Fire, Transition
 from service.engine import Unavailable
 from tests.service.engine.faults import blocked, let_commit, slow_commit
 from tests.service.engine.proxy import Fate, Proxy

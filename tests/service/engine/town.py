@@ -12,9 +12,11 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
+from machines.asked import Ask, BriefText, Command, Duty, Fire, Heard, Report, Request, Transition
 from machines.case import Mint, SeededMint
+from machines.decided import Refusal
 from machines.escalation import RULES
-from machines.values import Ask, BriefText, Command, Duty, Fire, Heard, Refusal, Report, Request, Ticket, Transition
+from machines.values import Ticket
 from service import auth, clock, database
 from service.batch import Job, Lane, Policies, Reply, Settled
 from service.engine import Engine

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from machines.asked import Found, Heard, Report
 from machines.document import WordList
 from machines.matrix import default_text, parse
-from machines.values import Found, Heard, Report, Ticket
+from machines.values import Ticket
 from service.hearing.words import MOST, Finder, find
 
 POLICY = parse(default_text(), 1)
