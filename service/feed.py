@@ -24,7 +24,9 @@ from service.submit import encode
 
 log = structlog.get_logger(__name__)
 
-ROWS = sql.query("feed.rows")
+ROWS = sql.query("history.page")
+ALL = (None,) * 7
+"""No filter of it."""
 EVERY = 0.1
 """Seconds between two looks for what is new."""
 KEPT = 5000
@@ -131,7 +133,7 @@ class Feed:
 
 async def _page(conn: asyncpg.Connection, after: int, last: int, limit: int = PAGE) -> list[Event]:
     found = []
-    for row in await conn.fetch(ROWS, after, last, limit):
+    for row in await conn.fetch(ROWS, *ALL, after, last, limit):
         kept = answers.decode_history(row["row"])
         found.append((kept.seq, encode(answers.transition(kept, kept.hash, kept.text))))
     return found

@@ -31,11 +31,15 @@ PEOPLE = tuple(ROLE_LEVEL)
 """Agent and above."""
 
 
+Limit = Annotated[int, Meta(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str, Meta(max_length=500, description="`next_cursor` of the page before.")]
+
+
 class Paged(Struct, frozen=True, forbid_unknown_fields=True):
     """What every list takes."""
 
-    limit: Annotated[int, Meta(ge=1, le=500, description="How many at most.")] = 50
-    cursor: Annotated[str, Meta(max_length=500, description="`next_cursor` of the page before.")] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 class Page(Struct, Generic[T], frozen=True):

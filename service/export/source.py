@@ -15,7 +15,7 @@ import sql
 from service import answers
 from service.reads import connection
 
-LINES, ROWS, CHAINS = (sql.query(f"export.{name}") for name in ("lines", "rows", "chains"))
+LINES, ROWS, CHAINS = sql.query("export.lines"), sql.query("history.page"), sql.query("export.chains")
 PAGE = 1000
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import asyncpg
 import msgspec
 from aiohttp import web
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 import sql
 from machines.values import State
 from service import answers
 from service.door import UUID, Id, Route, query
-from service.reads import Number, Page, Paged, after, answered, page, reading
+from service.reads import Cursor, Limit, Number, Page, after, answered, page, reading
 from service.routes.escalations import Since, Until
 
 ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
@@ -22,7 +23,7 @@ Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest fir
 QUERIES = {"asc": sql.query("history.page"), "desc": sql.query("history.newest")}
 
 
-class Filters(Paged, frozen=True, forbid_unknown_fields=True):
+class Which(Struct, frozen=True, forbid_unknown_fields=True):
     """Every filter that is given must hold. `since` and `until` are about `at`; `from` and `to` are states."""
 
     escalation_id: EscalationId | None = None
@@ -34,6 +35,21 @@ class Filters(Paged, frozen=True, forbid_unknown_fields=True):
     dest: State | None = msgspec.field(name="to", default=None)
     since: Since | None = None
     until: Until | None = None
+
+    async def arguments(self, conn: asyncpg.Connection) -> tuple[Any, ...]:
+        """The first seven arguments of every query of history."""
+        moves = None
+        if self.trigger or self.source or self.dest:
+            moves = await conn.fetchval(sql.query("history.moves"), self.trigger, self.source, self.dest)
+        which = self.escalation_id and self.escalation_id.lower()
+        return (which, self.ticket_id, self.customer_id, self.actor, moves, self.since, self.until)
+
+
+class Filters(Which, frozen=True, forbid_unknown_fields=True):
+    """Which rows, in what order, a page at a time."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
     order: Order = "asc"
 
 
@@ -42,21 +58,8 @@ async def history(request: web.Request) -> web.StreamResponse:
     async with reading(request) as (conn, _):
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Number])
-        moves = None
-        if asked.trigger or asked.source or asked.dest:
-            moves = await conn.fetchval(sql.query("history.moves"), asked.trigger, asked.source, asked.dest)
-        rows = await conn.fetch(
-            QUERIES[asked.order],
-            asked.escalation_id and asked.escalation_id.lower(),
-            asked.ticket_id,
-            asked.customer_id,
-            asked.actor,
-            moves,
-            asked.since,
-            asked.until,
-            begin[0] if begin else None,
-            asked.limit + 1,
-        )
+        paged = (begin[0] if begin else None, None, asked.limit + 1)
+        rows = await conn.fetch(QUERIES[asked.order], *await asked.arguments(conn), *paged)
     found = [answers.decode_history(row["row"]) for row in rows]
     return answered(page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,)))
 

@@ -15,18 +15,8 @@ SELECT string_agg(line, E'\n' ORDER BY seq) || E'\n' AS lines, max(seq) AS seq, 
         AND h.seq > $8::bigint AND h.seq <= $9::bigint
     ORDER BY h.seq LIMIT $10::integer) AS page
 
--- name: rows(escalation_id, ticket_id, customer_id, actor, moves, since, until, after, last, count)
-SELECT (to_jsonb(h) || jsonb_build_object('trigger', m.trigger, 'source', m.source, 'text', s.text))::text AS row
-FROM history h JOIN allowed_move m ON m.id = h.move LEFT JOIN said s ON s.id = h.said
-WHERE ($1::uuid IS NULL OR h.escalation_id = $1) AND ($2::text IS NULL OR h.ticket_id = $2)
-    AND ($3::text IS NULL OR h.customer_id = $3) AND ($4::text IS NULL OR h.actor = $4)
-    AND ($5::smallint[] IS NULL OR h.move = ANY ($5))
-    AND ($6::timestamptz IS NULL OR h.at >= $6) AND ($7::timestamptz IS NULL OR h.at < $7)
-    AND h.seq > $8::bigint AND h.seq <= $9::bigint
-ORDER BY h.seq LIMIT $10::integer
-
 -- name: chains(escalation_id, ticket_id, customer_id, actor, moves, since, until, after, last, count, after_version)
--- The same, escalation by escalation, each from its beginning.
+-- As history.page, but escalation by escalation, each from its beginning.
 SELECT (to_jsonb(h) || jsonb_build_object('trigger', m.trigger, 'source', m.source, 'text', s.text))::text AS row
 FROM history h JOIN allowed_move m ON m.id = h.move LEFT JOIN said s ON s.id = h.said
 WHERE ($1::uuid IS NULL OR h.escalation_id = $1) AND ($2::text IS NULL OR h.ticket_id = $2)
