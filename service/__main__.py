@@ -167,7 +167,7 @@ def check(file: Path) -> None:
 
 
 @app.command
-def machine(*, format: Literal["table", "mermaid", "dot", "svg"] = "table") -> None:  # noqa: A002
+def machine(*, format: Literal["table", "mermaid", "dot", "svg"] = "table") -> None:  # noqa: A002  # the command's own word
     """Print the state machine, from the code that runs."""
     from machines.__main__ import render
 
@@ -272,7 +272,7 @@ def bench(*names: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
     if not (root / "tests" / "benchmarks").is_dir():
         raise SystemExit("the benchmarks come with the source, not with an installed package")
     os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *names])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks", *names])  # noqa: S606  # ourselves, without a shell
 
 
 @app.command

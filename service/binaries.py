@@ -121,7 +121,7 @@ def _version(folder: Path, **how: object) -> str:
             text=True,
             check=True,
             cwd="/",
-            **how,  # type: ignore[call-overload]
+            **how,  # type: ignore[call-overload]  # keywords by name
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""

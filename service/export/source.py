@@ -40,25 +40,17 @@ class Source:
     async def rows(self) -> AsyncIterator[list[answers.Kept]]:
         """In the order of seq."""
         after = 0
-        while True:
-            async with connection(self._pool) as conn:
-                page = await conn.fetch(ROWS, *self._filters, after, self._last, self._limit)
-            if page:
-                told = [answers.decode_history(row["row"]) for row in page]
-                yield told
-                after = told[-1].seq
-            if len(page) < self._limit:
-                return
+        while page := await self._page(ROWS, after, self._last, self._limit):
+            yield page
+            after = page[-1].seq
 
     async def chains(self) -> AsyncIterator[list[answers.Kept]]:
         """Escalation by escalation, each oldest first."""
-        after: tuple[str | None, int] = (None, 0)
-        while True:
-            async with connection(self._pool) as conn:
-                page = await conn.fetch(CHAINS, *self._filters, after[0], self._last, self._limit, after[1])
-            if page:
-                told = [answers.decode_history(row["row"]) for row in page]
-                yield told
-                after = told[-1].escalation_id, told[-1].version
-            if len(page) < self._limit:
-                return
+        which, version = None, 0
+        while page := await self._page(CHAINS, which, self._last, self._limit, version):
+            yield page
+            which, version = page[-1].escalation_id, page[-1].version
+
+    async def _page(self, query: str, *place: Any) -> list[answers.Kept]:
+        async with connection(self._pool) as conn:
+            return [answers.decode_history(row["row"]) for row in await conn.fetch(query, *self._filters, *place)]
