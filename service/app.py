@@ -52,6 +52,7 @@ def build(settings: Settings, url: str) -> web.Application:
         except clock.ClockError:
             await reads.close()
             raise
+        ways_out = channels.from_settings(settings) if settings.sends else ()
         engine = Engine(
             lambda: database.open_connection(url),
             policies,
@@ -61,6 +62,7 @@ def build(settings: Settings, url: str) -> web.Application:
             first=clock.first if virtual else None,
             last=clock.last if virtual else None,
             turns=turns,
+            has_all="inbox" if settings.sends and not ways_out else None,
         )
         house = app[HOUSE] = House(engine, reads, policies, settings)
         app[POST] = Post(house)
@@ -74,7 +76,6 @@ def build(settings: Settings, url: str) -> web.Application:
             sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
             tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
         if settings.sends:
-            ways_out = channels.from_settings(settings)
             sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
             tasks.append(asyncio.create_task(sender.run(), name="sender"))
         later = app[LATER] = Later()

@@ -41,7 +41,6 @@ database and this process more than one, and finish later."""
 BEGIN, COMMIT, ROLLBACK = (sql.query(f"engine.{name}") for name in ("begin", "commit", "rollback"))
 COMMIT_AND_BEGIN, WRITE, COMMITTED = (sql.query(f"engine.{n}") for n in ("commit_and_begin", "write", "committed"))
 LOCK, LOCK_WAITING = (sql.query(f"engine.{n}") for n in ("lock", "lock_waiting"))
-WRITE_REPORTS = sql.query("engine.write_reports")
 RACES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BUSY = (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)
 
@@ -61,7 +60,8 @@ class KeyTaken(Exception):  # noqa: N818  # a lost race, not an error
 class Engine:
     """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies;
     `first` says when a batch's transaction begins what must be decided in it, in which order, and from which number on
-    history's rows are counted; `last` is told before it commits where they go on. Without them numbers are drawn."""
+    history's rows are counted; `last` is told before it commits where they go on. Without them numbers are drawn.
+    `has_all` names a target that has every message as soon as it is planned; without one, each waits for a sender."""
 
     def __init__(
         self,
@@ -74,11 +74,13 @@ class Engine:
         first: Callable[[asyncpg.Connection, list[Job]], Awaitable[tuple[list[Job], int]]] | None = None,
         last: Callable[[asyncpg.Connection, int], Awaitable[None]] | None = None,
         turns: Turns | None = None,
+        has_all: str | None = None,
     ) -> None:
         self._connect = connect
         self.policies = policies
         self.mint = mint
         self.first, self.last = first, last
+        self.has_all = has_all
         self._limit = queue_limit
         self._lanes = Lanes()
         self._young = set[_Hand]()
@@ -224,9 +226,7 @@ class _Hand:
                 return
         batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint, counted_from)
         if not batch.rows.empty or want.made:
-            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made))
-            if batch.rows.reports:
-                await conn.execute(WRITE_REPORTS, *batch.rows.reports)
+            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made), self._engine.has_all)
             if taken != len(batch.rows.answers):
                 raise KeyTaken
             if self._engine.last is not None:

@@ -171,15 +171,8 @@ class Rows:
         lists = (self._tickets, self._events, self._contacts, self._history, self._denials, self.answers, self._timers)
         return not any(lists)
 
-    @property
-    def reports(self) -> tuple[str, list[str]] | None:
-        """The arguments of `engine.write_reports`; None where nothing was reported."""
-        if not self._reports:
-            return None
-        return _json([replace(r, counted=r.id in self._counted) for r in self._reports]), self._counted
-
     def arguments(self, unused_tickets: list[str]) -> tuple[Any, ...]:
-        """The arguments of `engine.write`, in its order."""
+        """The arguments of `engine.write`, in its order, but for the last."""
         armed = [{"ticket_id": t, "kind": k, "due_at": due} for (t, k), due in self._timers.items() if due is not None]
         gone = [{"ticket_id": t, "kind": k} for (t, k), due in self._timers.items() if due is None]
         return (
@@ -195,6 +188,8 @@ class Rows:
             _json(self._outbox),
             _json(self._denials),
             *([_text(getattr(a, name)) for a in self.answers] for name in _ANSWERED),
+            _json([replace(r, counted=r.id in self._counted) for r in self._reports]),
+            self._counted,
         )
 
 

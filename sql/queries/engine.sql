@@ -126,16 +126,9 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
     WHERE told.customer_id IS NULL OR t.id IS NULL
     ORDER BY found.id) AS r
 
--- name: write_reports(reports, counted)
-WITH new AS (
-    INSERT INTO reported
-    SELECT id, ticket_id, customer_id, at, sender, issue_key, print, words, counted
-    FROM json_populate_recordset(NULL::reported, $1::json)
-)
-UPDATE reported SET counted = true WHERE id = ANY ($2::uuid[])
-
--- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at)
+-- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at, reports, counted, has_all)
 -- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
+-- `has_all` is the target that has every message as soon as it is planned, if there is one.
 WITH ticket_rows AS (
     INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
@@ -200,12 +193,19 @@ WITH ticket_rows AS (
     WHERE t.ticket_id = gone.ticket_id AND t.kind = gone.kind
 ), outbox_rows AS (
     INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
-        planned_at)
-    SELECT escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload, planned_at
+        planned_at, target, status, delivered_at)
+    SELECT escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload, planned_at,
+        $22::text, CASE WHEN $22 IS NULL THEN 'planned' ELSE 'delivered' END, CASE WHEN $22 IS NOT NULL THEN planned_at END
     FROM json_to_recordset($10::json) AS o(escalation_id uuid, version integer, ordinal smallint, ticket_id text,
         customer_id text, audience text, recipient text, template text, payload json, planned_at timestamptz)
 ), denial_rows AS (
     INSERT INTO denial SELECT * FROM json_populate_recordset(NULL::denial, $11::json)
+), report_rows AS (
+    INSERT INTO reported
+    SELECT id, ticket_id, customer_id, at, sender, issue_key, print, words, counted
+    FROM json_populate_recordset(NULL::reported, $20::json)
+), counted_rows AS (
+    UPDATE reported SET counted = true WHERE id = ANY ($21::uuid[])
 ), answer_rows AS (
     -- Not as JSON, for the bodies are long, and JSON themselves: they would be escaped here and unescaped there.
     INSERT INTO answered (principal_id, key, fingerprint, status, body, etag, customer_id, at)

@@ -19,9 +19,8 @@ NAMES = {text: name.partition(".")[2] for name, text in sql.queries().items()}
 """What the product's statements are called."""
 _COMMENT = re.compile(r"^--[^\n]*\n", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")
-REPORTS = ("lock_customers", "reports", "write_reports")
+REPORTS = ("lock_customers", "reports")
 """What only a report sends: documents of a line, which the statement before answers as it does small arguments."""
-LATE = "write_reports"
 LIFE = ("time", "front", "back", "ticket", "customer")
 """What is drawn for each life: see `record.TIME` and those after it."""
 _DRAWN = f"""(SELECT substr(ms, 1, 8) || '-' || substr(ms, 9, 4) AS time, substr(id, 1, 13) AS front,
@@ -155,8 +154,7 @@ def _tables(steps: Sequence[Step], small: Sequence[_Slot], large: Sequence[_Slot
     for n in range(len(steps)):
         following = (n + 1) % len(steps)
         values = [_formatted(slot.forms[n]) for slot in large]
-        # What is sent after the documents is an argument of this very step, not of the next.
-        values += [_formatted(slot.forms[n if slot.name.startswith(LATE) else following]) for slot in small]
+        values += [_formatted(slot.forms[following]) for slot in small]
         lines.append(f"INSERT INTO life VALUES ({n}, {', '.join(values)});")
     return "\n".join([*lines, "VACUUM (ANALYZE) life, life_begins;"])
 

@@ -2,12 +2,13 @@
 leaves. The golden table finds every one.
 
 `python -m tests.machines.mutants`: a table of what killed each mutant, and each change of the code that no table holds
-(`code_mutants`); exit 1 if one survives.
+(`code_mutants`); exit 1 if one survives. `--code machines.waiting` is those changes alone.
 """
 
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -95,7 +96,14 @@ def verdicts(workers: int = WORKERS) -> Iterator[Verdict]:
 
 def main() -> int:
     """Print what killed each mutant; 1 if one survives."""
-    console = Console()
+    asked = ArgumentParser(prog="mutants", description="Take something from the rules: does a test notice?")
+    asked.add_argument("--code", metavar="PLACE", help="only changes of the code whose module and function begin so")
+    place, console = asked.parse_args().code, Console()
+    return changed_code(console, place) if place else taken_away(console) | changed_code(console)
+
+
+def taken_away(console: Console) -> int:
+    """Each guard, relation and source: 1 if the golden table misses one."""
     if broken := golden.failures(dict(RULES)):
         console.print(f"The production table itself fails: {broken[0]}", markup=False)
         return 1
@@ -103,20 +111,25 @@ def main() -> int:
     rows = [(verdict.mutant.trigger, str(verdict.mutant), verdict.killed_by) for verdict in found]
     survivors = _tell(console, "Mutants of the table", ("trigger", "without"), rows)
     console.print(f"{len(found) - survivors} of {len(found)} killed by {len(_cases())} golden cases")
+    return int(survivors > 0)
 
-    some = list(code_mutants.code_mutants())
+
+def changed_code(console: Console, place: str = "") -> int:
+    """Each change of the code: 1 if no test of this folder fails."""
+    some = [m for m in code_mutants.code_mutants() if f"{m.module}.{m.function}".startswith(place)]
     changed: list[tuple[str, str, str | None]] = []
     with Progress(console=console) as progress:
         task = progress.add_task("changing the code", total=len(some))
 
         def told(mutant: code_mutants.CodeMutant, killer: str | None) -> None:
             changed.append((mutant.place, mutant.what, killer))
-            progress.advance(task)
+            alive = sum(each is None for *_, each in changed)
+            progress.update(task, advance=1, description=f"changing the code, {alive} unnoticed")
 
         code_mutants.judge(some, told)
     alive = _tell(console, "Mutants of the code", ("function", "changed"), changed)
     console.print(f"{len(changed) - alive} of {len(changed)} killed by tests of this folder")
-    return int(survivors + alive > 0 or len(changed) != len(some))
+    return int(alive > 0 or len(changed) != len(some) or not some)
 
 
 def _tell(console: Console, title: str, names: tuple[str, str], rows: list[tuple[str, str, str | None]]) -> int:

@@ -17,8 +17,12 @@ from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 DAY = timedelta(days=1)
 
 
+READ = tomllib.loads(default_text())
+
+
 def document() -> dict[str, Any]:
-    return deepcopy(tomllib.loads(default_text()))
+    """The default's, to be changed."""
+    return deepcopy(READ)
 
 
 def findings(document: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from machines.messages import (
     findings,
     plain,
 )
+from tests.machines.cast import POLICY
 
 DOCUMENTS_TEMPLATE = """\
 ESCALATION: {level}
@@ -33,7 +34,7 @@ Needed: {needed}"""
 
 def texts(text: str = "x", name: str = "escalated", subject: str = "s") -> dict[str, dict[str, MessageText]]:
     """The default's, with one of them changed."""
-    own = dict(parse(default_text()).document.messages["en"])
+    own = dict(POLICY.document.messages["en"])
     return {"en": own | {name: MessageText(subject, text)}}
 
 

@@ -33,16 +33,12 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         scope("ann0 lee1 mia2 vic4", "escalate brief accept decline de_escalate solve", "workaround_unacceptable"),
         "p2",
     ),
-    "handoffs on a ticket that is solved and reopened": (
-        scope("ann0 lee1 vic4", f"{HANDOFF} de_escalate solve", "workaround_unacceptable"),
-        "p2",
-    ),
     "a ticket that is merged into another": (
         scope("ann0 lee1 mia2", "accept decline de_escalate solve merge", "workaround_unacceptable"),
         "p1",
     ),
     "handoffs with two at a level and nobody at others": (
-        scope("ann0 lee1 lou1 vic4", "escalate brief accept decline reassign", "workaround_unacceptable"),
+        scope("ann0 lee1 lou1 vic4", "escalate accept decline reassign", "workaround_unacceptable"),
         "p2",
     ),
     "people who join and leave": (
@@ -63,11 +59,7 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         "p2",
     ),
     "situations that come and go": (
-        scope(
-            "ann0 lee1 dan3",
-            "engage accept escalate dismiss_situation withdraw de_escalate resume solve",
-            "customer_request executive_visibility",
-        ),
+        scope("ann0 lee1", "engage accept dismiss_situation withdraw solve", "customer_request executive_visibility"),
         "p2",
     ),
     "nobody on duty at all": (
@@ -78,14 +70,9 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         scope("ann0 mia2 dan3", f"accept {ENDING}".replace(" say", ""), "", "enterprise"),
         "p0",
     ),
-    "a starter's P0": (scope("ann0 lee1", f"engage accept {ENDING}".replace(" say", ""), "", "starter"), "p0"),
     "a P1 that is solved, lowered and reopened": (
         scope("ann0 mia2", "accept withdraw de_escalate resume solve lower", "customer_request", "enterprise"),
         "p1",
-    ),
-    "a customer whose tier changes while a ticket is raised and lowered": (
-        scope("ann0 mia2", "accept raise lower", to="enterprise"),
-        "p2",
     ),
     "a customer whose tier changes while a ticket is raised and solved": (
         scope("ann0 mia2", "raise solve", to="enterprise"),
@@ -117,6 +104,10 @@ WIDE: dict[str, tuple[Scope, Priority]] = {
     ),
     "wide: nobody on duty": (scope("ann0 -lee1", f"{HANDOFF} {ENDING}", "workaround_unacceptable"), "p2"),
     "wide: a starter's P0": (scope("ann0 lee1", f"engage accept {ENDING}", "", "starter"), "p0"),
+    "wide: tiers, raised and lowered": (
+        scope("ann0 mia2", "accept raise lower", to="enterprise"),
+        "p2",
+    ),
     "wide: tiers": (
         scope("ann0 -mia2", "accept withdraw de_escalate resume solve lower raise", to="enterprise"),
         "p1",
