@@ -38,28 +38,36 @@ def repeats(
     tier_of: Callable[[str], str],
 ) -> Counter[tuple[str, str]]:
     """How many third reports there are, by tier."""
-    firsts: dict[str, dict[str, str]] = {}
+    events = defaultdict[str, list[dict[str, str]]](list)
     for row in sorted(log, key=lambda row: at_of(row["sys_updated_at"])):
-        firsts.setdefault(row["number"], row)
+        events[row["number"]].append(row)
+    firsts = {number: rows[0] for number, rows in events.items()}
     told: list[tuple[datetime, str, datetime, str | None, bool]] = [
         (at_of(row["sys_updated_at"]), number, at_of(row["opened_at"]), None, True)
         for number, row in firsts.items()
         if row["incident_state"] not in ("Resolved", "Closed")
     ]
     told += [(*each, False) for each in spoken]
-    known, found = defaultdict[str, list[_Report]](list), Counter[tuple[str, str]]()
-    for _, ticket, at, text, opens in sorted(told, key=lambda each: (each[0], not each[4])):
+    reports, found = defaultdict[str, list[_Report]](list), Counter[tuple[str, str]]()
+    for received, ticket, at, text, opens in sorted(told, key=lambda each: (each[0], not each[4])):
         row = firsts[ticket]
-        parts = tuple(row[name] for name in KEY)
-        new = _Report(ticket, parts if set(parts) != {"?"} else None, at, text, opens)
-        mine = [r for r in known[row["location"]] if not r.counted and _one_issue(r, new)]
-        known[row["location"]].append(new)
+        known = [row] if opens else [each for each in events[ticket] if at_of(each["sys_updated_at"]) <= received]
+        keys = [_key(each) for each in known]
+        new = _Report(ticket, next(filter(None, reversed(keys)), None), at, text, opens)
+        mine = [r for r in reports[row["location"]] if not r.counted and _one_issue(r, new)]
+        reports[row["location"]].append(new)
         distinct = _distinct([*mine, new])
         if len(distinct) >= 3 and any(r is new for r in distinct):
             found["repeated_contact", tier_of(row["location"])] += 1
             for r in (*mine, new):
                 r.counted = True
     return found
+
+
+def _key(row: dict[str, str]) -> tuple[str, ...] | None:
+    """What issue an incident was then; an incident may be filed anew. What says nothing leaves what was known."""
+    parts = tuple(row[name] for name in KEY)
+    return parts if set(parts) != {"?"} else None
 
 
 def _one_issue(one: _Report, other: _Report) -> bool:
