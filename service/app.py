@@ -21,6 +21,7 @@ from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
+from service.outbox.chain import watch_chains
 from service.outbox.sender import Sender
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
@@ -43,6 +44,7 @@ def build(settings: Settings, url: str) -> web.Application:
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:
+        ways_out = channels.from_settings(settings)
         policies = Policies()
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
@@ -61,6 +63,7 @@ def build(settings: Settings, url: str) -> web.Application:
             first=clock.first if virtual else None,
             last=clock.last if virtual else None,
             turns=turns,
+            inbox_only=not ways_out,
         )
         house = app[HOUSE] = House(engine, reads, policies, settings)
         app[POST] = Post(house)
@@ -74,9 +77,9 @@ def build(settings: Settings, url: str) -> web.Application:
             sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
             tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
         if settings.sends:
-            ways_out = channels.from_settings(settings)
             sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
             tasks.append(asyncio.create_task(sender.run(), name="sender"))
+        tasks.append(asyncio.create_task(watch_chains(reads, engine), name="chains"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

@@ -363,6 +363,7 @@ CREATE TABLE escalation (
     head                  text NOT NULL,
     offered_to            text GENERATED ALWAYS AS
         (CASE WHEN handoff ->> 'status' IN ('offered', 'briefed') THEN handoff ->> 'to' END) STORED,
+    notifying             integer,
     CONSTRAINT a_state_has_its_history FOREIGN KEY (id, version, state)
         REFERENCES history (escalation_id, version, state) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT closed_has_its_instant CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
@@ -378,6 +379,8 @@ CREATE TABLE escalation (
 CREATE UNIQUE INDEX one_live_escalation_per_ticket ON escalation (ticket_id) WHERE closed_at IS NULL;
 CREATE INDEX ON escalation (ticket_id, id);
 CREATE INDEX ON escalation (customer_id, id);
+CREATE INDEX notifying ON escalation (id) WHERE notifying IS NOT NULL;
+COMMENT ON COLUMN escalation.notifying IS 'The version whose messages to the chain wait for their first try; then notify_chain is done.';
 
 CREATE FUNCTION holders(owner text, offered_to text, closed_at timestamptz) RETURNS text[] LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN closed_at IS NULL THEN

@@ -178,20 +178,20 @@ WITH ticket_rows AS (
 ), escalation_rows AS (
     INSERT INTO escalation (id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
         policy_version, version, situations, engaged, chain, handoff, engage_by, respond_by, page_by, next_update_by,
-        steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, closed_at,
-        updated_at, head)
+        steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, notifying,
+        closed_at, updated_at, head)
     SELECT id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
         policy_version, version, situations, engaged, chain, CASE WHEN handoff::text <> 'null' THEN handoff END, engage_by, respond_by, page_by,
         next_update_by, steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision,
-        closed_at, updated_at, head
+        notifying, closed_at, updated_at, head
     FROM json_populate_recordset(NULL::escalation, $7::json)
     ON CONFLICT (id) DO UPDATE SET (state, level, target_level, owner, policy_version, version, situations, engaged,
         chain, handoff, engage_by, respond_by, page_by, next_update_by, steps, acts, criterion, evidence, csat,
-        de_escalated_revision, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
+        de_escalated_revision, notifying, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
         excluded.owner, excluded.policy_version, excluded.version, excluded.situations, excluded.engaged,
         excluded.chain, excluded.handoff, excluded.engage_by, excluded.respond_by, excluded.page_by,
         excluded.next_update_by, excluded.steps, excluded.acts, excluded.criterion, excluded.evidence, excluded.csat,
-        excluded.de_escalated_revision, excluded.closed_at, excluded.updated_at, excluded.head)
+        excluded.de_escalated_revision, excluded.notifying, excluded.closed_at, excluded.updated_at, excluded.head)
 ), timer_rows AS (
     INSERT INTO timer SELECT * FROM json_populate_recordset(NULL::timer, $8::json)
     ON CONFLICT (ticket_id, kind) DO UPDATE SET due_at = excluded.due_at

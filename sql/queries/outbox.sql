@@ -182,3 +182,18 @@ ORDER BY o.id
 SELECT coalesce(target, 'unrouted') AS target, count(*) AS planned,
     greatest(0, extract(epoch FROM service_now() - min(planned_at)))::float8 AS oldest
 FROM outbox WHERE status = 'planned' GROUP BY 1
+
+-- name: chains_told(within, count)
+-- Escalations that wait for the messages to their chain, planned at that version, where each was handed over, was parked,
+-- or is being retried: it failed its first try, or stands behind one to the same recipient that did. Nor does a target
+-- hold them up for long that is too busy to be asked.
+SELECT e.ticket_id, e.notifying AS version FROM escalation e
+WHERE e.notifying IS NOT NULL AND NOT EXISTS (
+    SELECT FROM outbox o
+    WHERE o.escalation_id = e.id AND o.version = e.notifying AND o.status = 'planned' AND o.error IS NULL
+        AND o.planned_at > (SELECT service_now()) - $1::interval
+        AND NOT EXISTS (
+            SELECT FROM outbox b
+            WHERE b.escalation_id = o.escalation_id AND b.audience = o.audience AND b.recipient = o.recipient
+                AND b.status = 'planned' AND b.error IS NOT NULL AND b.version < o.version))
+ORDER BY e.id LIMIT $2::integer
