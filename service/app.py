@@ -25,6 +25,7 @@ from service.outbox.chain import watch_chains
 from service.outbox.sender import Sender
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
@@ -80,6 +81,9 @@ def build(settings: Settings, url: str) -> web.Application:
             sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
             tasks.append(asyncio.create_task(sender.run(), name="sender"))
         tasks.append(asyncio.create_task(watch_chains(reads, engine), name="chains"))
+        if settings.timers or virtual:
+            fetcher = Fetcher(settings.private_hosts)
+            tasks.append(asyncio.create_task(keep_rotas(reads, engine, fetcher), name="rotas"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

@@ -64,7 +64,9 @@ SELECT json_build_object(
     'principals', (SELECT coalesce(json_agg(p), '[]') FROM principals p),
     'people', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'name', h.name, 'level', h.level, 'on_duty',
                    h.on_duty OR EXISTS (SELECT FROM jsonb_to_recordset(h.windows) w("from" timestamptz, until timestamptz)
-                                        WHERE w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until),
+                                        WHERE w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until)
+                       OR EXISTS (SELECT FROM rota_window w WHERE w.person = h.id
+                                  AND w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until),
                    'held', coalesce((SELECT sum(c.held) FROM holding c WHERE $10 AND c.person = h.id), 0))), '[]')
                FROM person h
                WHERE h.active AND ($10 OR h.id = ANY ($5::text[]) OR h.id IN (SELECT id FROM principals))),

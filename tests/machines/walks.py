@@ -63,7 +63,7 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         "p2",
     ),
     "an end that waits for messages": (
-        scope("ann0 lee1 mia2", f"engage accept {ENDING}".replace(" say", ""), "customer_request", channels=True),
+        scope("ann0 lee1", f"engage accept {ENDING}", "customer_request", channels=True),
         "p2",
     ),
     "situations that come and go": (

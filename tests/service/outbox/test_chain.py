@@ -1,5 +1,5 @@
-"""`notify_chain`: done when each message was handed over, parked, or failed its first try and is being retried. It keeps
-nobody from closing because a receiver is down. Domain, "De-escalation"."""
+"""`notify_chain`: done when each message was handed over, was parked, or failed its first try and is being retried. So
+no receiver that is down keeps anybody from closing. Domain, "De-escalation"."""
 
 from __future__ import annotations
 
