@@ -141,7 +141,17 @@ class Rearm(Struct, frozen=True):
     ticket_id: str
 
 
-Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm
+class ChainTold(Struct, frozen=True):
+    """Every message to the chain that was planned at `version` was handed over, was parked, or is being retried.
+
+    It changes nothing unless the escalation still waits for those.
+    """
+
+    ticket_id: str
+    version: int
+
+
+Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm | ChainTold
 
 
 class FieldProblem(Struct, frozen=True):

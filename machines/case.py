@@ -84,7 +84,8 @@ class Facts(Struct):
 
     `roster` holds the active people, `contacts` those that a command or an escalation names as evidence,
     `follows` is the newest closed escalation of the ticket, `waiting` the instants for which timers
-    of its own facts are armed (read where a command asks for them).
+    of its own facts are armed (read where a command asks for them). `inbox_only`: no channel is set up, so that what
+    is planned lies in the console's inbox, and has arrived.
     """
 
     actor: Actor
@@ -97,6 +98,7 @@ class Facts(Struct):
     mint: Mint = Mint()
     waiting: Mapping[TimerKind, datetime | None] = {}
     reports: tuple[Reported, ...] = ()
+    inbox_only: bool = True
 
 
 class Placement(Struct, frozen=True):

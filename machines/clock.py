@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from machines import waiting
-from machines.asked import Duty, Fire
+from machines.asked import ChainTold, Duty, Fire
 from machines.story import Story, clock_does
 from machines.values import WAITING, Escalation, Handoff, Person, State, TimerKind
 
@@ -85,6 +85,13 @@ def on_duty_changed(story: Story, ask: Duty) -> None:
             clock_does(story, "decline", reason="came_on_duty")
     if off and e.owner == ask.person:
         clock_does(story, "remind", reason="shift_ended")
+
+
+def chain_told(story: Story, ask: ChainTold) -> None:
+    """The step `notify_chain` is done, if it still waits for the messages of that version."""
+    e = story.live
+    if e is not None and e.notifying == ask.version:
+        clock_does(story, "complete_step", step="notify_chain", planned=ask.version)
 
 
 def _may_take(person: Person, e: Escalation, h: Handoff) -> bool:

@@ -10,9 +10,9 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from machines import fields as given
-from machines.asked import Command, Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import ChainTold, Command, Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.case import Facts
-from machines.clock import armed, fire, on_duty_changed
+from machines.clock import armed, chain_told, fire, on_duty_changed
 from machines.decided import Decision, Failure, Refusal
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
@@ -43,6 +43,9 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
             timers, refused = rearm(story), None
         case Duty():
             on_duty_changed(story, ask)
+            refused = None
+        case ChainTold():
+            chain_told(story, ask)
             refused = None
         case Report() | Heard():
             if isinstance(ask, Heard) and not (facts.ticket and facts.ticket.revision):

@@ -101,7 +101,7 @@ def step_proved(case: Case) -> bool:
         case "update_ticket":
             return ticket.reported > e.de_escalated_revision
         case "notify_chain":
-            return True  # done by planning a message each, in this very transition
+            return True  # its messages are planned in this very transition, or were
         case _:
             return given(case.fields.get("detail"))
 
@@ -159,20 +159,26 @@ def complete_step(case: Case) -> Outcome:
     e, step, tags = case.escalation, str(case.fields["step"]), tuple(case.fields.get("tags") or ())
     text = case.fields.get("detail") or ""
     said = {"detail": text} if text else {}
-    notified = "notify_chain" in e.steps
-    if step == "notify_chain" and notified:
+    done = {"steps": {**e.steps, step: StepDone(case.now, case.actor.id, case.said if text else None, tags)}}
+    if step == "notify_chain":
+        return _notify_chain(case, done, said)
+    begins = step == "update_ticket" and "notify_chain" not in e.steps and e.notifying is None
+    return Outcome(done, step, said=said, then=(("complete_step", {"step": "notify_chain"}),) if begins else ())
+
+
+def _notify_chain(case: Case, done: dict[str, Any], said: dict[str, Any]) -> Outcome:
+    """Plan the messages, once; done when each has had its first try, which is at once where the inbox has them."""
+    e, step = case.escalation, "notify_chain"
+    if step in e.steps:
         return Outcome({}, step, said=said)
-    done = StepDone(case.now, case.actor.id, case.said if text else None, tags)
-    return Outcome(
-        {"steps": {**e.steps, step: done}},
-        step,
-        said=said,
-        messages=_notified(case) if step == "notify_chain" else (),
-        then=(("complete_step", {"step": "notify_chain"}),) if step == "update_ticket" and not notified else (),
-    )
+    if e.notifying is None:
+        changes = done if case.facts.inbox_only else {"notifying": e.version + 1}
+        return Outcome(changes, step, said=said, messages=_told_of_the_end(case))
+    told = case.fields.get("planned") == e.notifying
+    return Outcome({**done, "notifying": None} if told else {}, step, said=said)
 
 
-def _notified(case: Case) -> tuple[Message, ...]:
+def _told_of_the_end(case: Case) -> tuple[Message, ...]:
     """The chain, and the account manager."""
     told = _chain_told(case, "chain_notified", case.escalation.criterion)
     manager = case.facts.customer.account_manager if case.facts.customer else None

@@ -44,8 +44,14 @@ INTERNAL_TEMPLATES = (
     ),
     *("shift_ended", "de_escalating", "chain_notified", "withdrawn"),
 )
-TEMPLATES = dict.fromkeys(CUSTOMER_TEMPLATES, FOR_CUSTOMERS) | dict.fromkeys(INTERNAL_TEMPLATES, INTERNAL)
-"""Every message that a transition plans, and the gaps that its text may have."""
+TOGETHER = "offered_together"
+"""What stands for several pages to one person for one issue: no transition plans it."""
+TEMPLATES = {
+    **dict.fromkeys(CUSTOMER_TEMPLATES, FOR_CUSTOMERS),
+    **dict.fromkeys(INTERNAL_TEMPLATES, INTERNAL),
+    TOGETHER: (*INTERNAL, "issue_key", "count", "pages"),
+}
+"""Every message, and the gaps that its text may have."""
 _PIECE = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
 _DIRECTING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 

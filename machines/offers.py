@@ -88,7 +88,7 @@ def _tagged(case: Case, level: int) -> Message:
     return Message("help_desk", case.escalation.ticket_id, "level_changed", {"tag": f"escalation-l{level}"})
 
 
-NO_LONGER_ENDING: dict[str, Any] = {"criterion": None, "evidence": None, "steps": {}}
+NO_LONGER_ENDING: dict[str, Any] = {"criterion": None, "evidence": None, "steps": {}, "notifying": None}
 """What leaving de-escalation clears; history keeps it."""
 
 # Entering a level -------------------------------------------------------------------------------------------------

@@ -280,8 +280,8 @@ class Escalation(Struct, frozen=True):
     """One state machine instance. Everything that a guard asks of it stands here; the row is the fold of history.
 
     `target_level` is where its situations want it, `chain` is everyone ever engaged or offered, `page_by` is when
-    the unanswered level is next acted on (at L4 the next page, else `respond_by`), `head` is the hash of the
-    newest history row.
+    the unanswered level is next acted on (at L4 the next page, else `respond_by`), `notifying` is the version whose
+    messages to the chain still wait for their first try, `head` is the hash of the newest history row.
     """
 
     id: str
@@ -312,6 +312,7 @@ class Escalation(Struct, frozen=True):
     follows: str | None = None
     opened_revision: int = 0
     de_escalated_revision: int = 0
+    notifying: int | None = None
     closed_at: datetime | None = None
     updated_at: datetime | None = None
     head: str = ""

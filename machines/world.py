@@ -64,12 +64,13 @@ class Snapshot(Struct):
 class World:
     """A snapshot that decisions change as they are made."""
 
-    def __init__(self, snapshot: Snapshot, policies: dict[int, Policy], mint: Mint) -> None:
+    def __init__(self, snapshot: Snapshot, policies: dict[int, Policy], mint: Mint, *, inbox_only: bool = True) -> None:
         self.now = snapshot.now
         self.texts = snapshot.texts
         self._policies = policies
         self.newest = policies[snapshot.policy_version]
         self.mint = mint
+        self._inbox_only = inbox_only
         self._principals = {p.key: p for p in snapshot.principals}
         self._people = {p.id: p for p in snapshot.people}
         self._customers = {c.id: c for c in snapshot.customers}
@@ -136,6 +137,7 @@ class World:
             mint=self.mint,
             waiting=self._waiting.get(ticket.id, {}) if ticket else {},
             reports=self._reports,
+            inbox_only=self._inbox_only,
         )
 
     def policy_of(self, escalation: Escalation | None) -> Policy:

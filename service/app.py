@@ -21,9 +21,11 @@ from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
+from service.outbox.chain import watch_chains
 from service.outbox.sender import Sender
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
@@ -43,6 +45,7 @@ def build(settings: Settings, url: str) -> web.Application:
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:
+        ways_out = channels.from_settings(settings)
         policies = Policies()
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
@@ -52,7 +55,6 @@ def build(settings: Settings, url: str) -> web.Application:
         except clock.ClockError:
             await reads.close()
             raise
-        ways_out = channels.from_settings(settings) if settings.sends else ()
         engine = Engine(
             lambda: database.open_connection(url),
             policies,
@@ -62,7 +64,7 @@ def build(settings: Settings, url: str) -> web.Application:
             first=clock.first if virtual else None,
             last=clock.last if virtual else None,
             turns=turns,
-            has_all="inbox" if settings.sends and not ways_out else None,
+            inbox_only=settings.sends and not ways_out,  # where another node sends, it may have channels
         )
         house = app[HOUSE] = House(engine, reads, policies, settings)
         app[POST] = Post(house)
@@ -78,6 +80,10 @@ def build(settings: Settings, url: str) -> web.Application:
         if settings.sends:
             sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
             tasks.append(asyncio.create_task(sender.run(), name="sender"))
+        tasks.append(asyncio.create_task(watch_chains(reads, engine), name="chains"))
+        if settings.timers or virtual:
+            fetcher = Fetcher(settings.private_hosts)
+            tasks.append(asyncio.create_task(keep_rotas(reads, engine, fetcher), name="rotas"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

@@ -232,6 +232,8 @@ async def read_batch(
     policies: Policies,
     mint: Mint,
     counted_from: int | None = None,
+    *,
+    inbox_only: bool = True,
 ) -> Batch:
     """Read the facts and decide, writing nothing. `located` maps the commands' escalations to their tickets;
     `counted_from` is the number of the first row where rows are counted. Only reports lock their customer and read what
@@ -245,4 +247,5 @@ async def read_batch(
         longest = policies.known[read.policy_version].document.repeats.within
         told = [{**each, "since": (each["at"] or read.now) - longest} for each in asked]
         read.reports = _reports(await conn.fetchval(REPORTS, _json(told)))
-    return Batch(read, World(read, policies.known, mint), jobs, mint, want, counted_from)
+    world = World(read, policies.known, mint, inbox_only=inbox_only)
+    return Batch(read, world, jobs, mint, want, counted_from)

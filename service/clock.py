@@ -21,6 +21,7 @@ import sql
 from machines.asked import Fire
 from service.batch import Job
 from service.engine import Engine, Unavailable
+from service.rotas.keep import expand
 from service.timers import EDGE, by_clock, in_order, shifts
 
 log = structlog.get_logger(__name__)
@@ -118,8 +119,9 @@ class VirtualClock:
         """Do all that is due now: shifts begin and end, timers fire, and those that this arms for now fire too."""
         fired, before = 0, list[Fire]()
         now = await conn.fetchval(NOW)
+        fired += await expand(self._pool, self._engine)
         if await conn.fetchval(EDGE, now - _MOMENT, now):  # else there is nothing that a shift could ask for
-            fired = await shifts(conn, self._engine)
+            fired += await shifts(conn, self._engine)
         while due := [Fire(row["ticket_id"], row["kind"], row["due_at"]) for row in await conn.fetch(DUE)]:
             if due == before:
                 raise RuntimeError(f"{len(due)} timers are due and do not fire: {due[0]}")

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 import msgspec
 
 _PREFIX = "ESCALATION_"
-SECRETS = ("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks")
+SECRETS = (
+    *("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks", "apprise"),
+)
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -32,6 +34,14 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
     secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1, max_length=5)]
     audiences: tuple[Audience, ...] = ("person", "escalations", "help_desk")
+
+
+class AppriseTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way out that Apprise knows, by its URL, and which audiences it takes."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+://[^\s]+$", max_length=2000)]
+    audiences: tuple[Audience, ...] = ("escalations",)
 
 
 class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +115,8 @@ class Settings:
     mail_from: Annotated[str, msgspec.Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)] | None = None
     # Receivers of messages; in the environment as JSON: [{"name": …, "url": …, "secrets": […], "audiences": […]}].
     webhooks: tuple[Webhook, ...] = ()
+    # Everything else that Apprise speaks (the extra `apprise`), as JSON: [{"name": …, "url": …, "audiences": […]}].
+    apprise: tuple[AppriseTarget, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
     # Hosts that webhooks and the help desk may name although they are in a private network; in the environment as JSON.

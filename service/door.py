@@ -33,6 +33,7 @@ PATTERNS = {
     NO_CONTROL: "must be text without control characters",
     EMAIL: "must be an address like ann@support.example",
     "^[a-z]{2,3}$": "must be a language like en or de",
+    "^([01][0-9]|2[0-3]):[0-5][0-9]$": "must be a time like 09:30",
     "^[a-z][a-z0-9_]{0,63}$": "must be a name in small letters, digits and underscores",
 }
 """What a pattern asks for, in words."""

@@ -61,7 +61,8 @@ class Engine:
     """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies;
     `first` says when a batch's transaction begins what must be decided in it, in which order, and from which number on
     history's rows are counted; `last` is told before it commits where they go on. Without them numbers are drawn.
-    `has_all` names a target that has every message as soon as it is planned; without one, each waits for a sender."""
+    `inbox_only` is a fact that every command is decided by: no channel is set up, so the inbox has each message as soon
+    as it is planned."""
 
     def __init__(
         self,
@@ -74,13 +75,13 @@ class Engine:
         first: Callable[[asyncpg.Connection, list[Job]], Awaitable[tuple[list[Job], int]]] | None = None,
         last: Callable[[asyncpg.Connection, int], Awaitable[None]] | None = None,
         turns: Turns | None = None,
-        has_all: str | None = None,
+        inbox_only: bool = True,
     ) -> None:
         self._connect = connect
         self.policies = policies
         self.mint = mint
+        self.inbox_only = inbox_only
         self.first, self.last = first, last
-        self.has_all = has_all
         self._limit = queue_limit
         self._lanes = Lanes()
         self._young = set[_Hand]()
@@ -224,9 +225,10 @@ class _Hand:
             if not jobs:
                 await self._rollback()
                 return
-        batch = await read_batch(conn, jobs, want, located, self._engine.policies, self._engine.mint, counted_from)
+        engine, only = self._engine, self._engine.inbox_only
+        batch = await read_batch(conn, jobs, want, located, engine.policies, engine.mint, counted_from, inbox_only=only)
         if not batch.rows.empty or want.made:
-            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made), self._engine.has_all)
+            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made), only)
             if taken != len(batch.rows.answers):
                 raise KeyTaken
             if self._engine.last is not None:

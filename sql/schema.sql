@@ -78,6 +78,37 @@ CREATE TABLE person (
 COMMENT ON COLUMN person.windows IS 'Spans [{"from": instant, "until": instant}] in which they are on duty besides on_duty.';
 COMMENT ON COLUMN person.left_at IS 'When the roster''s last change took them off duty or retired them; what it asks for is told from then on.';
 
+CREATE TABLE rota (
+    id         text PRIMARY KEY,
+    name       text NOT NULL,
+    time_zone  text NOT NULL,
+    shifts     jsonb NOT NULL,
+    feed       jsonb,
+    body       text,
+    fetched_at timestamptz,
+    fetch_at   timestamptz NOT NULL DEFAULT '-infinity',
+    error      text,
+    unknown    text[] NOT NULL DEFAULT '{}',
+    expand_by  timestamptz NOT NULL DEFAULT '-infinity'
+);
+COMMENT ON TABLE rota IS 'Who is on duty by the week, or by a calendar kept elsewhere. What it says is written out as windows.';
+COMMENT ON COLUMN rota.body IS 'The last good calendar: it stays while there is no better one.';
+COMMENT ON COLUMN rota.fetch_at IS 'When the calendar is fetched next, by the real clock; expand_by is by service_now().';
+COMMENT ON COLUMN rota.unknown IS 'Titles of events that are nobody''s.';
+
+CREATE TABLE rota_window (
+    rota   text NOT NULL REFERENCES rota,
+    person text NOT NULL,
+    "from" timestamptz NOT NULL,
+    until  timestamptz NOT NULL,
+    CONSTRAINT a_window_ends_after_it_begins CHECK ("from" < until)
+);
+CREATE INDEX ON rota_window (person, until);
+CREATE INDEX ON rota_window (rota);
+CREATE INDEX ON rota_window ("from");
+CREATE INDEX ON rota_window (until);
+COMMENT ON TABLE rota_window IS 'Spans in which somebody is on duty by a rota, besides their own: all that guards read of it.';
+
 CREATE TABLE customer (
     id              text PRIMARY KEY,
     name            text NOT NULL,
@@ -362,12 +393,14 @@ CREATE TABLE escalation (
     head                  text NOT NULL,
     offered_to            text GENERATED ALWAYS AS
         (CASE WHEN handoff ->> 'status' IN ('offered', 'briefed') THEN handoff ->> 'to' END) STORED,
+    notifying             integer,
     CONSTRAINT closed_has_its_instant CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
     CONSTRAINT closed_has_no_timer CHECK
         (state <> 'closed' OR coalesce(engage_by, page_by, next_update_by) IS NULL),
     CONSTRAINT level_fits_state CHECK (CASE state WHEN 'open' THEN level = 0
         WHEN 'l1' THEN level = 1 WHEN 'l2' THEN level = 2 WHEN 'l3' THEN level = 3 WHEN 'l4' THEN level = 4 ELSE true END),
     CONSTRAINT de_escalating_has_a_criterion CHECK (state <> 'de_escalating' OR criterion IS NOT NULL),
+    CONSTRAINT only_an_ending_notifies CHECK (notifying IS NULL OR state = 'de_escalating'),
     CONSTRAINT a_level_has_a_handoff CHECK (state NOT IN ('l1', 'l2', 'l3', 'l4') OR handoff IS NOT NULL),
     CONSTRAINT the_owner_is_engaged CHECK (owner IS NULL OR owner = ANY (engaged))
 ) WITH (fillfactor = 70);
@@ -375,6 +408,8 @@ CREATE TABLE escalation (
 CREATE UNIQUE INDEX one_live_escalation_per_ticket ON escalation (ticket_id) WHERE closed_at IS NULL;
 CREATE INDEX ON escalation (ticket_id, id);
 CREATE INDEX ON escalation (customer_id, id);
+CREATE INDEX notifying ON escalation (id) WHERE notifying IS NOT NULL;
+COMMENT ON COLUMN escalation.notifying IS 'The version whose messages to the chain wait for their first try; then notify_chain is done.';
 
 CREATE FUNCTION a_state_has_its_history() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -465,16 +500,21 @@ CREATE TABLE outbox (
     error         text,
     passed        text[] NOT NULL DEFAULT '{}',
     receipt       text,
+    together      text,
+    told_in       bigint,
     CONSTRAINT one_row_per_planned_message UNIQUE (escalation_id, version, ordinal),
     CONSTRAINT delivered_somewhere CHECK (status <> 'delivered' OR (target IS NOT NULL AND delivered_at IS NOT NULL))
 );
 CREATE INDEX unrouted ON outbox (id) WHERE status = 'planned' AND target IS NULL;
 CREATE INDEX due ON outbox (target, next_try_at, id) WHERE status = 'planned' AND target IS NOT NULL;
+CREATE INDEX told_together ON outbox (target, recipient, together, id) WHERE together IS NOT NULL;
 COMMENT ON TABLE outbox IS 'Planned messages, one row each, whatever becomes of it. A row is routed to a target (a channel of this
 installation), leased for a moment by the node that sends it, and delivered, tried again or parked.';
 COMMENT ON COLUMN outbox.leased_until IS 'By the real clock, and renewed while sending: a dead node''s rows are free when it has passed.';
 COMMENT ON COLUMN outbox.passed IS 'Targets that refused a page: it is sent over another one.';
 COMMENT ON COLUMN outbox.receipt IS 'What the receiver calls the message, where it names it: a Slack timestamp begins a thread.';
+COMMENT ON COLUMN outbox.together IS 'The issue of a page to a person that may be told together with others of it.';
+COMMENT ON COLUMN outbox.told_in IS 'Of a page so told: the row that was the first of its message.';
 
 CREATE TABLE signing_key (
     id     integer PRIMARY KEY,
@@ -530,8 +570,10 @@ GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
 GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, checkpoint TO escalation_service;
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock,
     tree_tile TO escalation_service;
-GRANT INSERT, DELETE ON kept_mail TO escalation_service;
+GRANT INSERT, DELETE ON kept_mail, rota_window TO escalation_service;
+GRANT INSERT, UPDATE ON rota TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;
+GRANT UPDATE (together, told_in) ON outbox TO escalation_service;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO escalation_service;

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from service.channels import email, help_desk, slack, webhook
+from service.channels import apprise, email, help_desk, slack, webhook
 from service.channels.letter import Address, Channel
 from service.config import Settings, SettingsError
 
 INBOX = "inbox"
 """The console's own: what lies in the outbox is what it shows, so whatever goes there has arrived."""
 KINDS: dict[str, Callable[[Settings], Iterable[Channel]]] = {
+    "apprise": apprise.channels,
     "email": email.channels,
     "help_desk": help_desk.channels,
     "slack": slack.channels,
@@ -22,11 +23,11 @@ KINDS: dict[str, Callable[[Settings], Iterable[Channel]]] = {
 }
 """Every kind, and what makes its channels from the settings (none where it is not set up)."""
 ORDER = {
-    "person": ("slack", "email", "webhook"),
-    "escalations": ("slack", "webhook"),
-    "customer": ("email", "webhook"),
-    "account_manager": ("email", "slack", "webhook"),
-    "help_desk": ("help_desk", "webhook"),
+    "person": ("slack", "email", "webhook", "apprise"),
+    "escalations": ("slack", "webhook", "apprise"),
+    "customer": ("email", "webhook", "apprise"),
+    "account_manager": ("email", "slack", "webhook", "apprise"),
+    "help_desk": ("help_desk", "webhook", "apprise"),
 }
 """Which kinds are asked for an audience, the first that reaches the recipient takes it."""
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from service.channels.letter import WITHIN, Address, Channel, Later, Letter, Refused
+from service.channels.letter import WITHIN, Address, Channel, Later, Letter, Refused, Together
 from service.config import Settings
 from service.inbound.threads import Planned, message_id
 
@@ -89,6 +89,7 @@ class EmailChannel:
     a relay on this machine), with user and password where it wants them."""
 
     kind = "email"
+    together: Together = "collected"
     name = "email"
     slots = 4
 

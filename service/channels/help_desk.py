@@ -17,7 +17,7 @@ import yarl
 from msgspec import Struct
 
 from service.channels.guarded import session
-from service.channels.letter import Address, Channel, Letter
+from service.channels.letter import Address, Channel, Letter, Together
 from service.channels.webhook import post
 from service.config import HelpDesk, Settings
 
@@ -90,6 +90,7 @@ class HelpDeskChannel:
     """One installation of a help desk; tickets bear its own numbers, after a prefix where one is set."""
 
     kind = "help_desk"
+    together: Together = "never"
     slots = 2
 
     def __init__(self, settings: HelpDesk, *, private: bool = False) -> None:

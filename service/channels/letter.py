@@ -16,6 +16,11 @@ WITHIN = 5.0
 """Seconds that a receiver has to take a letter, from the first look-up of its name on."""
 PAGES = ("handoff_offered", "paged_again", "nobody_on_duty", "briefed")
 """Templates that call somebody, who is waited for."""
+JOINED = ("handoff_offered", "paged_again")
+"""Those of them that are told together with others to the same person for the same issue."""
+Together = Literal["never", "collected", "amended"]
+"""What a channel makes of such pages: a message each, where machines read them; or one, and what comes later is told in
+one more when their time is over, or written into the one that was sent."""
 
 
 class Address(Struct, frozen=True):
@@ -64,8 +69,10 @@ class Letter(Struct, frozen=True):
 
     `texts` holds what people wrote, by the id under which it lies; it lacks what was erased. `thread` is the receipt
     of the first letter on this escalation to the same recipient over the same target, `offer` the version at which what
-    stood then was offered. `message` and `values` are what
-    it says, as `service.outbox.words` puts it.
+    stood then was offered. `message` and `values` are what it says, as `service.outbox.words` puts it.
+
+    `together` is the issue for which it may be told together with other pages; `pages` are then the rows of all that
+    this letter tells of, and `amends` the receipt of the message that it is written into.
     """
 
     id: int
@@ -103,6 +110,9 @@ class Letter(Struct, frozen=True):
     language: str | None = None
     message: MessageText = MessageText("{ticket}", "")
     values: dict[str, str] = field(default_factory=dict)
+    together: str | None = None
+    pages: tuple[int, ...] = ()
+    amends: str | None = None
 
     def wording(self, escape: Callable[[str], str] = str) -> Wording:
         """What it says; `escape` makes what people wrote harmless where markup would be read in it."""
@@ -158,6 +168,10 @@ class Channel(Protocol):
     @property
     def slots(self) -> int:
         """How many letters at once."""
+
+    @property
+    def together(self) -> Together:
+        """What it makes of pages to one person for one issue."""
 
     def reaches(self, address: Address) -> bool:
         """Whether it can reach this recipient."""

@@ -21,7 +21,7 @@ import msgspec
 import yarl
 
 from service.channels.guarded import READS_AT_MOST, NotPublicError, session
-from service.channels.letter import WITHIN, Address, Channel, Later, Letter, Refused
+from service.channels.letter import WITHIN, Address, Channel, Later, Letter, Refused, Together
 from service.config import Settings, Webhook
 
 TEMPORARY = frozenset((408, 421, 425, 429))
@@ -137,6 +137,7 @@ class WebhookChannel:
     """One receiver."""
 
     kind = "webhook"
+    together: Together = "never"
     slots = 16
 
     def __init__(

@@ -7,6 +7,7 @@ can't count for a newer offer.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,7 @@ Verb = Literal["escalate", "accept", "decline", "status"]
 _VERBS: tuple[Verb, ...] = ("escalate", "accept", "decline", "status")
 _ACTION = re.compile(r"(accept|decline)(?:[.:].*)?")
 _VALUE = re.compile(rf"({UUID.pattern}):(\d{{1,9}})")
+_ALL, _ROWS = "accept_all", re.compile(r"\d{1,18}(?:,\d{1,18}){0,99}")
 _REASON_BLOCK = "reason"
 _BEGINS = {
     situation: re.compile(r"[\s_-]+".join(situation.split("_")) + r"(?![\w-])[\s:;,.–—-]*", re.IGNORECASE)
@@ -58,7 +60,8 @@ class Form(Struct, frozen=True):
 class Wish(Struct, frozen=True):
     """What is asked for. `on` is a ticket's id or an escalation's; `situation` is None but for `escalate`.
 
-    `version` is that at which the offer was shown whose button this was, None for a command.
+    `version` is that at which the offer was shown whose button this was, None for a command. `pages` are the rows of
+    the outbox that a message told of together whose button this was; `on` is then blank.
     """
 
     verb: Verb
@@ -66,6 +69,7 @@ class Wish(Struct, frozen=True):
     reason: str = ""
     situation: str | None = None
     version: int | None = None
+    pages: tuple[int, ...] = ()
 
 
 class Said(Struct, frozen=True):
@@ -136,6 +140,10 @@ def _interaction(payload: Any) -> Said:
     actions, later = payload.get("actions"), payload.get("response_url")
     action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
     said = Said(user["id"], why="This does nothing here.", later=later if isinstance(later, str) else None)
+    rows = _ROWS.fullmatch(str(action.get("value", ""))) if action.get("action_id") == _ALL else None
+    if payload.get("type") == "block_actions" and rows is not None:
+        pages = tuple(map(int, rows[0].split(",")))
+        return Said(said.user, Wish("accept", "", pages=pages), later=said.later)
     trigger = _ACTION.fullmatch(str(action.get("action_id", "")))
     value = _VALUE.fullmatch(str(action.get("value", "")))
     if payload.get("type") != "block_actions" or trigger is None or value is None:
@@ -175,4 +183,19 @@ def offer(escalation_id: str, version: int) -> list[dict[str, Any]]:
             "element": {"type": "plain_text_input", "action_id": _REASON_BLOCK, "max_length": 3000},
         },
         {"type": "actions", "elements": [button("accept", "Accept", style="primary"), button("decline", "Decline")]},
+    ]
+
+
+def offers(pages: Sequence[int]) -> list[dict[str, Any]]:
+    """The block with which all offers that a message tells of are accepted: one button, which names their rows in the
+    outbox, so that it counts for those and no others, whatever is written into the message later."""
+    text = {"type": "plain_text", "text": f"Accept all {len(pages)}"}
+    value = ",".join(map(str, pages))
+    return [
+        {
+            "type": "actions",
+            "elements": [
+                {"type": "button", "action_id": _ALL, "text": text, "value": value, "style": "primary"},
+            ],
+        }
     ]

@@ -53,6 +53,16 @@ def outcome(wish: Wish, settled: Settled) -> Message:
     return message(_DONE[wish.verb], *(standing(e) if e else ()))
 
 
+def one_of_many(settled: Settled) -> Message:
+    """What became of one of several offers."""
+    e, result = settled.escalation, settled.result
+    name = f"*{escaped(e.ticket_id)}*" if e else "An escalation that is there no more"
+    if not isinstance(result, Refusal):
+        return Message(f"• {name}: you have accepted.")
+    why = " ".join(f.message for f in result.failed) or "that was another offer, and it has changed since."
+    return Message(f"• {name}: *not done*: {escaped(why)}")
+
+
 def refused(wish: Wish, refusal: Refusal) -> Message:
     """Every guard that failed with its sentence, and who could."""
     if refusal.status == 412:

@@ -18,11 +18,13 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 import sql
 from service.channels import choose
 from service.channels.letter import WITHIN, Channel, Later, Letter, Refused
 from service.metrics import Metrics
+from service.outbox.together import MOST, Bundle, bundled
 from service.outbox.tries import Outcome, failed
 from service.outbox.words import Words
 
@@ -39,7 +41,8 @@ PAUSES_AT_MOST = 60.0
 CLAIM, LETTERS, RENEW, MARK = (sql.query(f"outbox.{name}") for name in ("claim", "letters", "renew", "mark"))
 PARK = sql.query("outbox.park")
 _decode = msgspec.json.Decoder(Letter).decode
-Tried = tuple[Letter, Outcome]
+Tried = tuple[Letter, Outcome, int | None]
+"""A letter, what came of it, and the row in whose message it was told."""
 
 
 class Lane:
@@ -60,7 +63,7 @@ class Lane:
         self._pool, self._metrics, self._channels, self._words = pool, metrics, channels, words
         self._rng = rng or random.Random()  # noqa: S311  # jitter
         self._clock = clock
-        self._flying: dict[asyncio.Task[Tried], Letter] = {}
+        self._flying: dict[asyncio.Task[list[Tried]], Bundle] = {}
         self._tried: list[Tried] = []
         self._not_before = 0.0
         self.wake = asyncio.Event()
@@ -110,35 +113,55 @@ class Lane:
         ended = [task for task in self._flying if task.done()]
         for task in ended:
             del self._flying[task]
-            self._tried.append(task.result())
+            self._tried += task.result()
         await self._mark()
         await self._renew()
         room = self.channel.slots - len(self._flying)
         if room <= 0 or self._clock() < self._not_before:
             return 0
-        claimed = [row["id"] for row in await self._pool.fetch(CLAIM, self.channel.name, room, LEASE)]
+        claimed = [row["id"] for row in await self._pool.fetch(CLAIM, self.channel.name, room, LEASE, MOST)]
         if not claimed:
             return 0
+        for bundle in await bundled(self._pool, await self._letters(claimed), self.channel.together):
+            letter = bundle.leader
+            if len(bundle.letters) + len(bundle.before) > 1:
+                told = (*await self._letters(bundle.before), *bundle.letters)
+                letter = replace(self._words.together(letter, told), amends=bundle.amends)
+            self._flying[asyncio.create_task(self._send(letter, bundle), name=f"send {letter.key}")] = bundle
+        return len(claimed)
+
+    async def _letters(self, rows: Sequence[int]) -> list[Letter]:
+        """These rows, with what they say."""
         letters = []
-        for row in await self._pool.fetch(LETTERS, claimed):
+        for row in await self._pool.fetch(LETTERS, rows) if rows else ():
             try:
                 letters.append(_decode(row["letter"]))
             except msgspec.DecodeError as error:  # it must not come back, and hold up others, for ever
                 log.error("letter_unreadable", row=row["id"], error=str(error))
                 await self._pool.execute(PARK, row["id"], "its row can't be read")
-        for letter in await self._words.put(self._pool, letters):
-            self._flying[asyncio.create_task(self._send(letter), name=f"send {letter.key}")] = letter
-        return len(claimed)
+        return await self._words.put(self._pool, letters)
 
-    async def _send(self, letter: Letter) -> Tried:
-        """One try. Whatever a channel does, the letter gets an outcome."""
+    async def _send(self, message: Letter, bundle: Bundle) -> list[Tried]:
+        """One try. Whatever a channel does, every letter that the message tells of gets an outcome."""
         began = self._clock()
+        wrong: Exception | None = None
         try:
             async with asyncio.timeout(AT_MOST):
-                outcome = Outcome("delivered", receipt=await self.channel.send(letter))
+                receipt = await self.channel.send(message)
         except Exception as error:
-            outcome = self._failed(letter, error)
-        self._metrics.sent(self.channel.kind, outcome.status, self._clock() - began)
+            wrong, receipt = error, None
+        took = self._clock() - began
+        outcomes = [
+            Outcome("delivered", receipt=receipt) if wrong is None else self._failed(letter, wrong)
+            for letter in bundle.letters
+        ]
+        for letter, outcome in zip(bundle.letters, outcomes, strict=True):
+            self._tell(letter, outcome, took)
+        told_in = bundle.told_in
+        return [(letter, outcome, told_in) for letter, outcome in zip(bundle.letters, outcomes, strict=True)]
+
+    def _tell(self, letter: Letter, outcome: Outcome, took: float) -> None:
+        self._metrics.sent(self.channel.kind, outcome.status, took)
         told = log.info if outcome.status == "delivered" else log.warning
         told(
             f"message_{'put_off' if outcome.status == 'planned' else outcome.status}",
@@ -149,7 +172,6 @@ class Lane:
             attempts=letter.attempts,
             error=outcome.error,
         )
-        return letter, outcome
 
     def _failed(self, letter: Letter, error: Exception) -> Outcome:
         if isinstance(error, TimeoutError):
@@ -169,13 +191,14 @@ class Lane:
         told = self._tried
         rows = await self._pool.fetch(
             MARK,
-            [letter.id for letter, _ in told],
-            [letter.attempts for letter, _ in told],
-            [outcome.status for _, outcome in told],
-            [letter.target for letter, _ in told],
-            [timedelta(seconds=outcome.wait) for _, outcome in told],
-            [outcome.error for _, outcome in told],
-            [outcome.receipt for _, outcome in told],
+            [letter.id for letter, *_ in told],
+            [letter.attempts for letter, *_ in told],
+            [outcome.status for _, outcome, _ in told],
+            [letter.target for letter, *_ in told],
+            [timedelta(seconds=outcome.wait) for _, outcome, _ in told],
+            [outcome.error for _, outcome, _ in told],
+            [outcome.receipt for _, outcome, _ in told],
+            [told_in for *_, told_in in told],
         )
         self._tried = []  # only now: what could not be marked is marked at the next step
         for row in rows:
@@ -184,6 +207,6 @@ class Lane:
     async def _renew(self) -> None:
         if not self._flying or self._clock() - self._renewed < RENEWS_EVERY:
             return
-        letters = list(self._flying.values())
+        letters = [letter for bundle in self._flying.values() for letter in bundle.letters]
         await self._pool.execute(RENEW, [each.id for each in letters], [each.attempts for each in letters], LEASE)
         self._renewed = self._clock()

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 import asyncpg
 import structlog
 
 import sql
 from service.channels import choose
-from service.channels.letter import PAGES, Address, Channel
+from service.channels.letter import JOINED, PAGES, Address, Channel, Together
 from service.metrics import Metrics
 from service.outbox.lane import LOOKS_EVERY, Lane
+from service.outbox.together import GATHERS, WITHIN
 from service.outbox.tries import PASSES_AFTER
 from service.outbox.words import Words
 
@@ -43,6 +45,7 @@ class Sender:
         metrics: Metrics,
         *,
         public_url: str | None = None,
+        gathers: timedelta = GATHERS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool, self._channels, self._metrics = pool, tuple(channels), metrics
@@ -50,6 +53,8 @@ class Sender:
         assert len(names) == len(set(names)), f"two channels of one name: {names}"
         words = Words(public_url)
         self.lanes = [Lane(channel, pool, metrics, self._channels, words, clock=clock) for channel in self._channels]
+        self._gathers = gathers
+        self._together = {channel.name: channel.together for channel in self._channels}
         self._clock, self._swept, self._hurried = clock, float("-inf"), float("-inf")
 
     async def run(self) -> None:
@@ -101,12 +106,26 @@ class Sender:
             if not rows:
                 return 0
             targets = [choose(self._channels, _address(row), row["passed"]) for row in rows]
-            await conn.execute(ROUTE, [row["id"] for row in rows], targets)
+            issues = [self._issue(row, target) for row, target in zip(rows, targets, strict=True)]
+            collected = [
+                issue is not None and self._makes(target) == "collected"
+                for issue, target in zip(issues, targets, strict=True)
+            ]
+            await conn.execute(ROUTE, [row["id"] for row in rows], targets, issues, collected, self._gathers, WITHIN)
         self._wake(targets)
         for row, target in zip(rows, targets, strict=True):
             if target is None:
                 log.error("page_parked", row=row["id"], template=row["template"], passed=row["passed"])
         return len(rows)
+
+    def _issue(self, row: asyncpg.Record, target: str | None) -> str | None:
+        """The issue for which a page may be told together with others, where its channel does that."""
+        told = row["audience"] == "person" and row["template"] in JOINED and not row["passed"]
+        return row["issue_key"] if told and self._makes(target) != "never" else None
+
+    def _makes(self, target: str | None) -> Together:
+        """What a target makes of such pages."""
+        return self._together.get(target or "", "never")
 
     def _wake(self, targets: Iterable[str | None]) -> None:
         chosen = set(targets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 import sql
 from machines.matrix import Policy, default_text, load, parse
-from machines.messages import MessageText
+from machines.messages import TOGETHER, MessageText
 from service.channels.letter import Letter
 from service.survey import token
 
 OF_VERSIONS, SECRETS = sql.query("policy.of_versions"), sql.query("survey.secrets")
 BRIEF = ("issue", "reason", "current_status", "needed")
+LISTED = 25
+"""Pages that a message lists one by one."""
 
 
 class Words:
@@ -39,6 +41,16 @@ class Words:
 
     def _put(self, letter: Letter, policy: Policy) -> Letter:
         return replace(letter, message=self._text(letter, policy), values=self._values(letter, policy))
+
+    def together(self, letter: Letter, told: Sequence[Letter]) -> Letter:
+        """The letter that tells of all these, put before; it is the message of their first."""
+        pages = [each.wording().subject for each in told[:LISTED]]
+        if len(told) > LISTED:
+            pages.append(f"… +{len(told) - LISTED}")
+        policy = self._policies.get(letter.policy_version, self._shipped)
+        values = {"issue_key": letter.together or "", "count": str(len(told)), "pages": "\n".join(pages)}
+        text = self._text(replace(letter, template=TOGETHER), policy)
+        return replace(letter, message=text, values=letter.values | values, pages=tuple(each.id for each in told))
 
     def _text(self, letter: Letter, policy: Policy) -> MessageText:
         """The customer's language, then the policy's; what was published before there were messages has ours."""

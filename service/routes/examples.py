@@ -127,3 +127,10 @@ SLACK = {
     "trigger_id": "13345224609.738474920.8088930838d88f008e0",
     "response_url": "https://hooks.slack.com/commands/T0001/1234/5678",
 }
+
+ROTA = {
+    "name": "Support leads, Europe",
+    "time_zone": "Europe/Berlin",
+    "shifts": [{"person": "lee", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "until": "17:00"}],
+    "feed": {"url": "https://calendar.example/leads.ics", "people": {"Lee Smith": "lee"}},
+}

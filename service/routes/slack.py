@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
+import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
@@ -24,7 +25,7 @@ from service.engine import Unavailable
 from service.inbound import signed
 from service.inbound.slack import HELP, MOST, Form, Said, Wish, read
 from service.inbound.slack_later import LATER
-from service.inbound.slack_says import Message, escaped, message, outcome, status
+from service.inbound.slack_says import Message, escaped, message, one_of_many, outcome, status
 from service.problems import Refused
 from service.reads import answered, connection
 from service.routes.examples import SLACK
@@ -39,14 +40,15 @@ WITHIN = 2.5
 """Seconds in which everything is done: Slack waits for 3."""
 _escalation = msgspec.json.Decoder(Escalation).decode
 _handoff = msgspec.json.Decoder(Handoff | None).decode
+_message = msgspec.json.Decoder(Message).decode
 _LATE = "This takes longer than Slack waits, and may still happen. `/escalate status TICKET` tells."
 
 
 async def slack(request: web.Request) -> web.StreamResponse:
     """Takes what Slack sends: a slash command (`/escalate TICKET REASON …`, `/escalate accept|decline|status TICKET`),
-    or a click on `accept` or `decline` in a message of ours. Signed by Slack not more than five minutes ago, else 401.
-    It is the call of whoever on the roster has that Slack id, and answered to them alone, refusals too. The same
-    request again is done once."""
+    or a click on `accept`, `decline` or `accept all` in a message of ours. Signed by Slack not more than five minutes
+    ago, else 401. It is the call of whoever on the roster has that Slack id, and answered to them alone, refusals too.
+    The same request again is done once."""
     house = request.app[HOUSE]
     secret = house.settings.slack_signing_secret
     if secret is None:
@@ -77,6 +79,7 @@ async def slack(request: web.Request) -> web.StreamResponse:
 
 
 async def _done(request: web.Request, said: Said, stamp: str, once: str) -> Message | Reply:
+    pages = list[asyncpg.Record]()
     async with connection(request.app[HOUSE].reads) as conn:
         row = await conn.fetchrow(sql.query("slack.caller"), said.user)
         if abs(row["now"].timestamp() - int(stamp)) > FRESH:
@@ -86,7 +89,9 @@ async def _done(request: web.Request, said: Said, stamp: str, once: str) -> Mess
         (person,), wish = row["people"], said.wish
         if wish is None:
             return message(said.why)
-        if wish.verb == "escalate":
+        if wish.pages:
+            pages = await conn.fetch(sql.query("slack.pages"), list(wish.pages), person)
+        elif wish.verb == "escalate":
             ask: Ask = Request(wish.on, wish.situation or "", wish.reason)
         else:
             which = wish.on.lower() if UUID.fullmatch(wish.on.lower()) else None
@@ -102,10 +107,39 @@ async def _done(request: web.Request, said: Said, stamp: str, once: str) -> Mess
                 version = e.version if _same(_handoff(offered or "null"), e.handoff) else version
             fields = Nothing() if wish.verb == "accept" else WithReason(wish.reason)
             ask = Transition(e.id, wish.verb, fields, version)
+    if wish.pages:
+        return await _accept_all(request, pages, person, once)
     token = auth.person(person)
     command = Command(fresh_id(), ask, request[REQUEST_ID])
     job = Job(command, _render(wish), token.key, token.digest, idempotency_key=f"slack-{once}", fingerprint=once)
     return await request.app[HOUSE].engine.submit(job)
+
+
+async def _accept_all(request: web.Request, rows: list[asyncpg.Record], person: str, once: str) -> Message | Reply:
+    """Accept every offer that a message told of, each by itself: one refusal keeps nobody from the others. What is
+    this person's already is left alone."""
+    engine, token = request.app[HOUSE].engine, auth.person(person)
+    jobs, told = list[Job](), list[str]()
+    for row in rows:
+        e, shown = _escalation(row["row"]), _handoff(row["offered"] or "null")
+        if e.owner == person and e.handoff is not None and not e.handoff.pending:
+            told.append(f"• *{escaped(e.ticket_id)}*: is yours.")
+            continue
+        version = e.version if _same(shown, e.handoff) else row["version"]
+        command = Command(fresh_id(), Transition(e.id, "accept", Nothing(), version), request[REQUEST_ID])
+        key = f"slack-{once}/{e.id}"
+        job = Job(command, _one_of_many, token.key, token.digest, idempotency_key=key, fingerprint=once, lane="bulk")
+        jobs.append(job)
+    replies = await asyncio.gather(*(engine.submit(job) for job in jobs))
+    told += [_message(reply.body).text for reply in replies]
+    answer = message(*told) if told else message("*Not done*: nothing of it was offered to you.")
+    if jobs and all(reply.replayed for reply in replies):
+        return Reply(200, encode(answer), replayed=True)
+    return answer
+
+
+def _one_of_many(settled: Settled) -> Reply:
+    return Reply(200, encode(one_of_many(settled)))
 
 
 def _same(shown: Handoff | None, now: Handoff | None) -> bool:

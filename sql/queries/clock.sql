@@ -25,11 +25,15 @@ WHERE t.due_at <= (SELECT now FROM virtual_clock)
 ORDER BY t.due_at, e.id, t.ticket_id, t.kind
 
 -- name: next(until)
--- The next instant at which the clock has something to do, up to this one: a timer is due, or a shift has an edge.
+-- The next instant at which the clock has something to do, up to this one: a timer is due, a shift has an edge, or
+-- a rota is written out anew.
 SELECT least((SELECT min(due_at) FROM timer WHERE due_at <= $1::timestamptz),
     (SELECT min(edge) FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz),
          LATERAL (VALUES (w."from"), (w.until)) AS edges(edge)
-     WHERE p.active AND p.windows <> '[]' AND edge > (SELECT now FROM virtual_clock) AND edge <= $1))
+     WHERE p.active AND p.windows <> '[]' AND edge > (SELECT now FROM virtual_clock) AND edge <= $1),
+    (SELECT min("from") FROM rota_window WHERE "from" > (SELECT now FROM virtual_clock) AND "from" <= $1),
+    (SELECT min(until) FROM rota_window WHERE until > (SELECT now FROM virtual_clock) AND until <= $1),
+    (SELECT min(expand_by) FROM rota WHERE expand_by > (SELECT now FROM virtual_clock) AND expand_by <= $1))
 
 -- name: set(now)
 UPDATE virtual_clock SET now = $1::timestamptz WHERE now <= $1::timestamptz

@@ -64,7 +64,9 @@ SELECT json_build_object(
     'principals', (SELECT coalesce(json_agg(p), '[]') FROM principals p),
     'people', (SELECT coalesce(json_agg(json_build_object('id', h.id, 'name', h.name, 'level', h.level, 'on_duty',
                    h.on_duty OR EXISTS (SELECT FROM jsonb_to_recordset(h.windows) w("from" timestamptz, until timestamptz)
-                                        WHERE w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until),
+                                        WHERE w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until)
+                       OR EXISTS (SELECT FROM rota_window w WHERE w.person = h.id
+                                  AND w."from" <= (SELECT service_now()) AND (SELECT service_now()) < w.until),
                    'held', coalesce((SELECT sum(c.held) FROM holding c WHERE $10 AND c.person = h.id), 0))), '[]')
                FROM person h
                WHERE h.active AND ($10 OR h.id = ANY ($5::text[]) OR h.id IN (SELECT id FROM principals))),
@@ -126,9 +128,9 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
     WHERE told.customer_id IS NULL OR t.id IS NULL
     ORDER BY found.id) AS r
 
--- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at, reports, counted, has_all)
+-- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at, reports, counted, inbox_only)
 -- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
--- `has_all` is the target that has every message as soon as it is planned, if there is one.
+-- Where there is no channel, the inbox has every message as soon as it is planned.
 WITH ticket_rows AS (
     INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,
@@ -171,20 +173,20 @@ WITH ticket_rows AS (
 ), escalation_rows AS (
     INSERT INTO escalation (id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
         policy_version, version, situations, engaged, chain, handoff, engage_by, respond_by, page_by, next_update_by,
-        steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, closed_at,
-        updated_at, head)
+        steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision, notifying,
+        closed_at, updated_at, head)
     SELECT id, ticket_id, customer_id, tier, state, level, target_level, owner, opened_at, opened_by,
         policy_version, version, situations, engaged, chain, CASE WHEN handoff::text <> 'null' THEN handoff END, engage_by, respond_by, page_by,
         next_update_by, steps, acts, criterion, evidence, csat, follows, opened_revision, de_escalated_revision,
-        closed_at, updated_at, head
+        notifying, closed_at, updated_at, head
     FROM json_populate_recordset(NULL::escalation, $7::json)
     ON CONFLICT (id) DO UPDATE SET (state, level, target_level, owner, policy_version, version, situations, engaged,
         chain, handoff, engage_by, respond_by, page_by, next_update_by, steps, acts, criterion, evidence, csat,
-        de_escalated_revision, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
+        de_escalated_revision, notifying, closed_at, updated_at, head) = (excluded.state, excluded.level, excluded.target_level,
         excluded.owner, excluded.policy_version, excluded.version, excluded.situations, excluded.engaged,
         excluded.chain, excluded.handoff, excluded.engage_by, excluded.respond_by, excluded.page_by,
         excluded.next_update_by, excluded.steps, excluded.acts, excluded.criterion, excluded.evidence, excluded.csat,
-        excluded.de_escalated_revision, excluded.closed_at, excluded.updated_at, excluded.head)
+        excluded.de_escalated_revision, excluded.notifying, excluded.closed_at, excluded.updated_at, excluded.head)
 ), timer_rows AS (
     INSERT INTO timer SELECT * FROM json_populate_recordset(NULL::timer, $8::json)
     ON CONFLICT (ticket_id, kind) DO UPDATE SET due_at = excluded.due_at
@@ -195,7 +197,8 @@ WITH ticket_rows AS (
     INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
         planned_at, target, status, delivered_at)
     SELECT escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload, planned_at,
-        $22::text, CASE WHEN $22 IS NULL THEN 'planned' ELSE 'delivered' END, CASE WHEN $22 IS NOT NULL THEN planned_at END
+        CASE WHEN $22::boolean THEN 'inbox' END, CASE WHEN $22 THEN 'delivered' ELSE 'planned' END,
+        CASE WHEN $22 THEN planned_at END
     FROM json_to_recordset($10::json) AS o(escalation_id uuid, version integer, ordinal smallint, ticket_id text,
         customer_id text, audience text, recipient text, template text, payload json, planned_at timestamptz)
 ), denial_rows AS (

@@ -13,16 +13,19 @@ ORDER BY p.id LIMIT $4::integer
 -- Whoever is retired loses their keys for good: coming back takes a new one. Answers whether they are on duty now,
 -- whether they left with this (went off duty, or were retired), and when they last left so: it is kept, so that who is
 -- concerned is told by the next call, or by any node, should this one die before.
-WITH before AS (
+WITH by_rota AS (
+    SELECT EXISTS (SELECT FROM rota_window w WHERE w.person = $1 AND w."from" <= service_now()
+        AND service_now() < w.until) AS on_duty
+), before AS (
     SELECT p.active, p.left_at, p.active AND (p.on_duty OR EXISTS (
         SELECT FROM jsonb_to_recordset(p.windows) w("from" timestamptz, until timestamptz)
-        WHERE w."from" <= service_now() AND service_now() < w.until)) AS on_duty
+        WHERE w."from" <= service_now() AND service_now() < w.until) OR (SELECT on_duty FROM by_rota)) AS on_duty
     FROM person p WHERE p.id = $1
 ), stands AS (
     SELECT now.on_duty, b.on_duty AND NOT now.on_duty OR b.active AND NOT $8 AS left, b.left_at
     FROM (SELECT $8 AND ($6 OR EXISTS (
         SELECT FROM jsonb_to_recordset($7::jsonb) w("from" timestamptz, until timestamptz)
-        WHERE w."from" <= service_now() AND service_now() < w.until)) AS on_duty) AS now LEFT JOIN before b ON true
+        WHERE w."from" <= service_now() AND service_now() < w.until) OR (SELECT on_duty FROM by_rota)) AS on_duty) AS now LEFT JOIN before b ON true
 ), retired AS (
     UPDATE api_key SET revoked_at = service_now()
     WHERE principal_id = $1 AND revoked_at IS NULL AND NOT $8::boolean
@@ -60,6 +63,8 @@ SELECT EXISTS (
     SELECT FROM person p, jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz),
         LATERAL (VALUES (w."from"), (w.until)) AS edges(edge)
     WHERE p.active AND p.windows <> '[]' AND edge > $1::timestamptz AND edge <= $2::timestamptz)
+    OR EXISTS (SELECT FROM rota_window WHERE "from" > $1 AND "from" <= $2)
+    OR EXISTS (SELECT FROM rota_window WHERE until > $1 AND until <= $2)
 
 -- name: shifts()
 -- What the newest edge of somebody's shift, or their leaving by the roster's change, still asks for: offers made before
@@ -72,8 +77,11 @@ WITH shift AS MATERIALIZED (
         greatest(p.left_at, max(greatest(CASE WHEN w."from" <= (SELECT service_now()) THEN w."from" END,
                                          CASE WHEN w.until <= (SELECT service_now()) THEN w.until END))) AS since
     FROM person p
-    LEFT JOIN LATERAL jsonb_to_recordset(p.windows) AS w("from" timestamptz, until timestamptz) ON p.active
-    WHERE p.active AND p.windows <> '[]' OR p.left_at IS NOT NULL GROUP BY p.id
+    LEFT JOIN LATERAL (
+        SELECT "from", until FROM jsonb_to_recordset(p.windows) AS own("from" timestamptz, until timestamptz)
+        UNION ALL SELECT r."from", r.until FROM rota_window r WHERE r.person = p.id) AS w ON p.active
+    WHERE p.active AND (p.windows <> '[]' OR EXISTS (SELECT FROM rota_window r WHERE r.person = p.id))
+        OR p.left_at IS NOT NULL GROUP BY p.id
 ), concerned AS (
     SELECT e.id, e.ticket_id, e.version, s.id AS person, s.since
     FROM shift s JOIN escalation e ON e.offered_to = s.id

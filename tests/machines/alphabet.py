@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from machines.asked import THE_CLOCK, Actor, Ask, Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import THE_CLOCK, Actor, Ask, ChainTold, Duty, Fire, Heard, Rearm, Report, Request, Transition
 from machines.escalation import RULES
 from machines.values import LEVEL_ROLE, Contact, Escalation
 from tests.machines.cast import TEXT
@@ -58,6 +58,8 @@ def commands(scope: Scope, node: Node) -> Iterator[tuple[Actor, Ask]]:
         yield THE_CLOCK, Rearm("T-1")
     if node.open:
         assert node.e is not None
+        if node.e.notifying is not None:
+            yield THE_CLOCK, ChainTold("T-1", node.e.notifying)
         for who, trigger, fields in _calls(scope, node.e, node.said):
             kind = RULES[trigger].fields
             assert kind is not None

@@ -54,8 +54,10 @@ class Play:
         policy: Policy = POLICY,
         now: datetime = NOW,
         clocks: bool = False,
+        inbox_only: bool = True,
     ) -> None:
         self.policy, self.now, self.people = policy, now, roster(*people)
+        self.inbox_only = inbox_only
         self.clocks = clocks  # whether time passes for its SLA clocks: most plays are about something else
         self.customer = Customer("acme", "Acme", tier, "max", ("kim@acme.example",))  # type: ignore[arg-type]
         self.ticket: Ticket | None = None
@@ -86,7 +88,7 @@ class Play:
         live = self.e if self.e and self.e.state != "closed" else None
         known = (self.ticket, self.customer, self.people, self.contacts, self.follows, self.mint)
         waiting = {kind: due for kind, due in self.timers.items() if kind in WAITING}
-        return Facts(self.actor(who), live, *known, waiting=waiting, reports=self.reports)
+        return Facts(self.actor(who), live, *known, waiting=waiting, reports=self.reports, inbox_only=self.inbox_only)
 
     def does(self, who: str | Actor, ask: Ask) -> Decision | Refusal:
         """Decide a command, take over what it decided, and check what must always hold."""

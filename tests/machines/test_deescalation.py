@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from machines.asked import Transition
+from machines.asked import ChainTold, Transition
 from machines.decided import Decision, Refusal
 from machines.fields import Rating
 from tests.machines.cast import HOUR, MINUTE, NOW
@@ -82,6 +82,53 @@ def test_the_chain_is_notified_by_itself_after_update_ticket_and_asking_again_te
     assert play.stands.steps["notify_chain"] == done
     again = play.call("mia2", "complete_step", step="update_ticket")
     assert len(again.entries) == 1
+
+
+def notifying() -> tuple[Play, int]:
+    """With a channel, after `update_ticket`; and the version that planned what the chain is told."""
+    play = ending()
+    play.inbox_only = False
+    play.call("mia2", "complete_step", step="confirm_with_customer", detail="Mail 7")
+    play.call("mia2", "complete_step", step="update_ticket")
+    return play, play.last.version
+
+
+def test_with_a_channel_the_chain_is_notified_once_each_message_was_tried():
+    play, planned = notifying()
+    assert (play.last.reason, len(play.last.messages)) == ("notify_chain", 4)
+    assert (play.stands.notifying, "notify_chain" in play.stands.steps) == (planned, False)
+    lessons = {"step": "document_lessons", "detail": "Restart less"}
+    assert play.refused("mia2", "complete_step", **lessons) == (422, ["step_before_done"])
+    play.until(MINUTE)
+    got = play.did("clock", ChainTold("T-1", planned))
+    assert [(e.actor, e.reason, e.detail, e.messages) for e in got.entries] == [
+        ("clock", "notify_chain", {"step": "notify_chain", "planned": planned}, ())
+    ]
+    done = play.stands.steps["notify_chain"]
+    assert (play.stands.notifying, done.done_at, done.by) == (None, play.now, "clock")
+    play.call("mia2", "complete_step", **lessons)
+    play.call("mia2", "close")
+
+
+def test_asking_for_it_while_it_waits_tells_nobody_twice_and_does_not_shorten_the_wait():
+    play, planned = notifying()
+    for step in ("notify_chain", "update_ticket"):
+        again = play.call("ann0", "complete_step", step=step)
+        assert [(e.reason, e.messages) for e in again.entries] == [(step, ())]
+    assert (play.stands.notifying, "notify_chain" in play.stands.steps) == (planned, False)
+
+
+def test_what_was_told_of_another_time_does_not_count():
+    play, planned = notifying()
+    play.call("mia2", "resume")
+    assert play.stands.notifying is None
+    play.call("mia2", "de_escalate", criterion="issue_resolved")
+    assert not play.did("clock", ChainTold("T-1", planned)).entries
+    play.call("mia2", "complete_step", step="confirm_with_customer", detail="Mail 8")
+    play.call("mia2", "complete_step", step="update_ticket")
+    assert not play.did("clock", ChainTold("T-1", planned)).entries, "they are told anew"
+    assert play.did("clock", ChainTold("T-1", play.last.version)).entries
+    assert not play.did("clock", ChainTold("T-1", play.last.version)).entries, "two nodes see it"
 
 
 def test_a_customer_without_an_account_manager_has_none_told():

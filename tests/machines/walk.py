@@ -94,7 +94,8 @@ class Scope(Struct, frozen=True, eq=False):
     """What a walk ranges over: the people, the tier, and the words that it may say.
 
     `shifts` are those who come on duty and go off it; `tiers` those between which the customer is moved. `clocks`:
-    whether time passes for the ticket's SLA clocks; then whoever reports does it a minute later.
+    whether time passes for the ticket's SLA clocks; then whoever reports does it a minute later. `channels`: there are
+    some, so that messages take their time.
     """
 
     people: Mapping[str, Person]
@@ -104,6 +105,7 @@ class Scope(Struct, frozen=True, eq=False):
     shifts: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] = ()
     clocks: bool = False
+    channels: bool = False
 
 
 def scope(
@@ -115,11 +117,12 @@ def scope(
     to: Tier | None = None,
     *,
     clocks: bool = False,
+    channels: bool = False,
 ) -> Scope:
     """A scope, from words."""
     tiers = (tier, to) if to else ()
     said = frozenset(words.split()), tuple(situations.split()), tuple(shifts.split())
-    return Scope(roster(*people.split()), tier, *said, tiers, clocks)
+    return Scope(roster(*people.split()), tier, *said, tiers, clocks, channels)
 
 
 @cache
@@ -140,7 +143,8 @@ def known(scope: Scope, node: Node, who: Actor, ask: Ask) -> Facts:
     contacts = {node.said.id: node.said} if node.said else {}
     follows = node.e.id if node.e and not node.open else None
     people, whose = on_roster(scope, node.off), customer(node.tier)
-    return Facts(who, live, node.ticket, whose, people, contacts, follows, mint(), node.waiting)
+    told = (people, contacts, follows, mint(), node.waiting)
+    return Facts(who, live, node.ticket, whose, *told, inbox_only=not scope.channels)
 
 
 def attempt(scope: Scope, node: Node, who: Actor, ask: Ask) -> Decision | Refusal:
@@ -218,7 +222,7 @@ def key(node: Node) -> Key:
     wants = frozenset((s.situation, s.level, s.settled) for s in e.situations)
     highest = min((c.priority for c in t.priorities), default=t.priority)
     since = t.reported > e.de_escalated_revision if e.state == "de_escalating" else None
-    ends = (e.criterion, e.evidence is not None, tuple(sorted(e.steps)), since)
+    ends = (e.criterion, e.evidence is not None, tuple(sorted(e.steps)), since, e.notifying is not None)
     acts = frozenset(act.authority for act in e.acts)
     where = (str(e.state), e.level, e.target_level, e.owner, frozenset(e.engaged))
     return (*where, offer, node.late, wants, ends, acts, t.priority > highest, around)

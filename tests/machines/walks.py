@@ -58,6 +58,10 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         scope("ann0 mia2 vic4", f"{HANDOFF} de_escalate resume solve close complete_step", "blocking_business_process"),
         "p2",
     ),
+    "an end that waits for messages": (
+        scope("ann0 lee1", f"engage accept {ENDING}", "customer_request", channels=True),
+        "p2",
+    ),
     "situations that come and go": (
         scope("ann0 lee1", "engage accept dismiss_situation withdraw solve", "customer_request executive_visibility"),
         "p2",

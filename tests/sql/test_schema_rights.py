@@ -10,7 +10,7 @@ import pytest
 from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint"}
-CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile"}
+CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile", "rota"}
 REMOVES = {"ticket", "timer", "answered", "holding"}
 
 
@@ -129,7 +129,8 @@ async def test_its_rights_are_these_and_no_others(owner: asyncpg.Connection):
     expected |= {name: {"select", "insert"} for name in APPENDS | {"outbox"}}
     expected |= {name: {"select", "insert", "update"} for name in CHANGES}
     expected |= {name: {"select", "insert", "update", "delete"} for name in REMOVES}
-    expected |= {"kept_mail": {"select", "insert", "delete"}, "history_seq": {"usage"}}
+    expected |= {name: {"select", "insert", "delete"} for name in ("kept_mail", "rota_window")}
+    expected |= {"history_seq": {"usage"}}
     assert rights == expected
     single = await owner.fetch(
         "SELECT attrelid::regclass::text || '.' || attname AS name, privilege_type FROM pg_attribute,"
@@ -139,7 +140,7 @@ async def test_its_rights_are_these_and_no_others(owner: asyncpg.Connection):
         (f"outbox.{column}", "UPDATE")
         for column in (
             *("status", "attempts", "next_try_at", "target", "leased_until", "first_tried_at"),
-            *("delivered_at", "error", "passed", "receipt"),
+            *("delivered_at", "error", "passed", "receipt", "together", "told_in"),
         )
     }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +16,8 @@ from aiohttp import web
 from machines.messages import MessageText
 from service import channels
 from service.channels.letter import Later, Letter, Reached, Refused
-from service.channels.slack import LONGEST, IncomingWebhook, SlackChannel, cut, escape
+from service.channels.slack import LONGEST, IncomingWebhook, cut, escape
+from service.channels.slack_bot import SlackChannel
 from service.config import Settings, SettingsError, load
 from service.inbound.slack import Wish, read
 from tests.service.outbox.conftest import letter
@@ -36,7 +39,9 @@ class Workspace:
         self.posted.append({k: json.loads(v) if k in ("blocks", "metadata") and form else v for k, v in told.items()})  # type: ignore[arg-type]
         if self.answers:
             return self.answers.pop(0)
-        return web.json_response({"ok": True, "channel": told["channel"], "ts": f"1700000000.00000{len(self.posted)}"})
+        channel = {"#escalations": "C1"}.get(str(told["channel"]), "D1")  # Slack answers with the channel's own id
+        ts = told.get("ts") or f"1700000000.00000{len(self.posted)}"
+        return web.json_response({"ok": True, "channel": channel, "ts": ts})
 
     async def hook(self, request: web.Request) -> web.Response:
         self.posted.append(await request.json())
@@ -51,6 +56,7 @@ def error(code: str, status: int = 200, **headers: str) -> web.Response:
 async def running(workspace: Workspace) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/api/chat.postMessage", workspace.post_message)
+    app.router.add_post("/api/chat.update", workspace.post_message)
     app.router.add_post("/hook", workspace.hook)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -90,7 +96,7 @@ def to_channel(**changes: Any) -> Letter:
 async def test_a_page_goes_to_the_person_with_a_button_for_each_answer() -> None:
     workspace = Workspace()
     [receipt] = await send(workspace, to_dan(escalation_id=ID))
-    assert receipt == "1700000000.000001"
+    assert receipt == "D1/1700000000.000001"
     [posted] = workspace.posted
     assert posted["channel"] == "U1"
     assert posted["text"] == "[T-1] Payments fail"
@@ -123,8 +129,51 @@ async def test_one_escalation_is_one_thread_and_what_calls_a_level_is_shown_in_t
 async def test_a_thread_whose_beginning_was_deleted_begins_anew() -> None:
     workspace = Workspace()
     workspace.answers = [error("thread_not_found")]
-    assert await send(workspace, to_channel(thread="1.2")) == ["1700000000.000002"]
+    assert await send(workspace, to_channel(thread="1.2")) == ["C1/1700000000.000002"]
     assert "thread_ts" not in workspace.posted[1]
+
+
+async def test_a_thread_is_found_by_the_receipt_of_its_beginning() -> None:
+    workspace = Workspace()
+    await send(workspace, to_dan(thread="D1/3.4", template="handoff_accepted"))
+    assert workspace.posted[0]["thread_ts"] == "3.4"
+
+
+async def test_pages_told_together_have_one_button_for_all_of_them() -> None:
+    workspace = Workspace()
+    await send(workspace, to_dan(pages=(7, 9), thread="D1/3.4"))
+    [posted] = workspace.posted
+    _, actions = posted["blocks"]
+    [button] = actions["elements"]
+    assert (button["action_id"], button["text"]["text"]) == ("accept_all", "Accept all 2")
+    clicked = {"type": "block_actions", "user": {"id": "U1"}, "actions": [button]}
+    said = read(urlencode({"payload": json.dumps(clicked)}).encode())
+    assert said is not None
+    assert said.wish == Wish("accept", "", pages=(7, 9)), "our own door reads it"
+    assert "thread_ts" not in posted, "they belong to several threads"
+
+
+async def test_later_pages_are_written_into_the_message_that_is_there() -> None:
+    workspace = Workspace()
+    assert await send(workspace, to_dan(pages=(7, 9), amends="D1/3.4")) == ["D1/3.4"]
+    [posted] = workspace.posted
+    assert (posted["channel"], posted["ts"]) == ("D1", "3.4")
+
+
+@pytest.mark.parametrize("code", ["message_not_found", "cant_update_message", "edit_window_closed"])
+async def test_where_that_message_is_gone_another_one_begins(code: str) -> None:
+    workspace = Workspace()
+    workspace.answers = [error(code)]
+    assert await send(workspace, to_dan(pages=(7, 9), amends="D1/3.4")) == ["D1/1700000000.000002"]
+    assert (workspace.posted[1]["channel"], "ts" in workspace.posted[1]) == ("U1", False)
+
+
+async def test_while_slack_is_down_no_second_message_is_sent_for_one_that_is_there() -> None:
+    workspace = Workspace()
+    workspace.answers = [error("internal_error")]
+    with pytest.raises(Later):
+        await send(workspace, to_dan(pages=(7, 9), amends="D1/3.4"))
+    assert len(workspace.posted) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,3 +282,11 @@ def test_settings_choose_the_bot_before_the_webhook_and_are_never_repeated() -> 
     with pytest.raises(SettingsError, match="ESCALATION_SLACK_TOKEN") as refusal:
         load(environ={"ESCALATION_SLACK_TOKEN": "hush hush"})
     assert "hush" not in str(refusal.value)
+
+
+def test_the_sdk_is_imported_only_where_slack_is_set_up() -> None:
+    code = "import sys, service.app; print('slack_sdk' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+    [made] = channels.from_settings(Settings(slack_token=TOKEN))
+    assert isinstance(made, SlackChannel)

@@ -23,6 +23,7 @@ TAKERS = {
     "a bulk": ("ann", "POST", "/v1/transitions"),
     "a customer": ("root", "PUT", "/v1/customers/acme"),
     "a person": ("root", "PUT", "/v1/people/ann"),
+    "a rota": ("root", "PUT", "/v1/rotas/leads"),
 }
 UNREADABLE = {
     "nothing": b"",

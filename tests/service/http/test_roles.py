@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from service.routes import all_routes
-from service.routes.examples import CONTACT, CUSTOMER, MAIL, PERSON, REQUEST, TICKET, ZENDESK
+from service.routes.examples import CONTACT, CUSTOMER, MAIL, PERSON, REQUEST, ROTA, TICKET, ZENDESK
 from tests.service.conftest import CAST, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,6 +41,9 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/people/{id}"): ({"root"}, PERSON),
     ("GET", "/v1/people/{id}"): (EVERYBODY, None),
     ("GET", "/v1/people"): (EVERYBODY, None),
+    ("PUT", "/v1/rotas/{id}"): ({"root"}, ROTA),
+    ("GET", "/v1/rotas/{id}"): ({"root"}, None),
+    ("GET", "/v1/rotas"): ({"root"}, None),
     ("POST", "/v1/inbound/email"): ({"desk"}, MAIL.encode()),
     ("GET", "/v1/inbound/email"): (PEOPLE | {"aud"}, None),
     ("POST", "/v1/inbound/{adapter}"): ({"desk"}, ZENDESK),
@@ -50,7 +53,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
 """Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may."""
-IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1"}
+IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1", "rotas": "leads"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -59,6 +62,7 @@ async def town(shared_service: Service) -> tuple[Service, str]:
     await shared_service.now_is("2026-01-05T12:00:00Z")
     escalation = await shared_service.opened("T-1")
     (await shared_service.call("root", "PUT", "/v1/people/zoe", PERSON)).ok()
+    (await shared_service.call("root", "PUT", "/v1/rotas/leads", ROTA)).ok()
     return shared_service, escalation
 
 

@@ -18,7 +18,7 @@ from machines.document import CUSTOMER, MANUAL
 from machines.matrix import default_text, parse
 from service import verify
 from service.inbound import signed, slack_later
-from service.inbound.slack import HELP, MOST, Wish, offer, read
+from service.inbound.slack import HELP, MOST, Wish, offer, offers, read
 from service.routes import slack as door
 from tests.service.conftest import Answer, Service, running
 
@@ -315,6 +315,72 @@ async def test_a_click_still_counts_when_something_else_has_happened_since(slack
     e = await slack.opened("T-1")
     (await slack.act("ann", e, "note", text="The vendor is asked")).ok(201)
     assert "yours now" in shown(await send(slack, click("mia", button(e, 2, "accept"))))
+
+
+async def offered(slack: Service, *tickets: str, to: str = "dan") -> list[int]:
+    """The rows of the outbox by which the director is called for these tickets."""
+    for ticket in tickets:
+        await slack.opened(ticket, situation="executive_visibility")
+    rows = "SELECT id FROM outbox WHERE template = 'handoff_offered' AND recipient = $1 ORDER BY id"
+    return [row["id"] for row in await slack.db.fetch(rows, to)]
+
+
+def all_of(rows: list[int]) -> dict[str, Any]:
+    """The button that accepts all of these."""
+    return dict(offers(rows)[0]["elements"][0])
+
+
+async def owners(slack: Service) -> list[tuple[str, str]]:
+    """Whose each ticket is."""
+    rows = await slack.db.fetch("SELECT ticket_id, owner FROM escalation ORDER BY ticket_id")
+    return [(row["ticket_id"], row["owner"]) for row in rows]
+
+
+async def test_one_click_accepts_all_that_its_message_tells_of_each_by_its_own_transition(slack: Service) -> None:
+    rows_ = await offered(slack, "T-1", "T-2", "T-3")
+    told = shown(await send(slack, click("dan", all_of(rows_[:2]))))
+    assert told.splitlines() == ["• *T-1*: you have accepted.", "• *T-2*: you have accepted."]
+    assert await owners(slack) == [("T-1", "dan"), ("T-2", "dan"), ("T-3", "ann")], "and no other"
+    accepted = (await slack.call("ann", "GET", "/v1/history?trigger=accept")).ok()["items"]
+    assert [row["actor"] for row in accepted] == ["dan", "dan"]
+    assert len({row["escalation_id"] for row in accepted}) == 2
+    assert len({row["request_id"] for row in accepted}) == 1
+    again = shown(await send(slack, click("dan", all_of(rows_))))
+    assert again.splitlines() == ["• *T-1*: is yours.", "• *T-2*: is yours.", "• *T-3*: you have accepted."]
+    assert await rows(slack, "denial") == 0
+
+
+async def test_one_refusal_keeps_nobody_from_the_others_and_a_newer_offer_is_not_meant(slack: Service) -> None:
+    rows_ = await offered(slack, "T-1", "T-2")
+    first = await slack.db.fetchval("SELECT id::text FROM escalation WHERE ticket_id = 'T-1'")
+    (await slack.act("dan", first, "decline", reason="On a plane")).ok(201)
+    told = shown(await send(slack, click("dan", all_of(rows_)))).splitlines()
+    assert told[0].startswith("• *T-1*: *not done*: that was another offer")
+    assert told[1] == "• *T-2*: you have accepted."
+    assert await owners(slack) == [("T-1", "ann"), ("T-2", "dan")]
+
+
+async def test_pages_to_others_are_nobody_elses_to_accept(slack: Service) -> None:
+    rows_ = await offered(slack, "T-1")
+    assert "nothing of it was offered to you" in shown(await send(slack, click("vic", all_of(rows_))))
+    assert "nothing of it was offered to you" in shown(await send(slack, click("dan", all_of([10**17]))))
+    for value in ("", "1,", "1;2", "x", ",".join(["1"] * 101), "1" * 19):
+        assert "This does nothing here" in shown(await send(slack, click("dan", all_of([1]) | {"value": value})))
+    assert await rows(slack, "denial") == 0
+
+
+async def test_the_same_click_on_all_again_is_answered_the_same_and_done_once(slack: Service) -> None:
+    raw, stamp = click("dan", all_of(await offered(slack, "T-1", "T-2"))), str(int(time.time()))
+    answers = await asyncio.gather(*(send(slack, raw, stamp=stamp) for _ in range(4)))
+    assert {("T-1", "dan"), ("T-2", "dan")} == set(await owners(slack))
+    assert await slack.db.fetchval("SELECT count(*) FROM history h JOIN allowed_move m ON m.id = h.move"
+                                   " WHERE m.trigger = 'accept'") == 2  # fmt: skip
+    assert all("T-1" in shown(answer) for answer in answers)
+    assert await rows(slack, "denial") == 0
+
+
+def test_the_button_for_all_fits_what_slack_takes() -> None:
+    assert len(all_of(list(range(10**18 - 100, 10**18)))["value"]) <= 2000
 
 
 async def test_a_late_click_does_not_count_for_a_newer_offer(slack: Service) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from service.channels.letter import Address, Channel, Letter, Stand
+from service.channels.letter import Address, Channel, Letter, Stand, Together
 from service.metrics import METRICS, Metrics
 from service.outbox.sender import Sender
 from service.submit import HOUSE
@@ -27,6 +27,7 @@ class Fake:
     name: str = "ops"
     kind: str = "webhook"
     slots: int = 4
+    together: Together = "never"
     answer: Callable[[Letter], Any] = lambda letter: None
     got: list[Letter] = field(default_factory=list)
     audiences: tuple[str, ...] = ("person", "escalations", "customer", "account_manager", "help_desk")
@@ -65,6 +66,7 @@ class Post:
     def sender(self, *channels: Channel, **how: Any) -> Sender:
         """Another node."""
         app = self.service.app
+        how = {"gathers": timedelta(0), **how}
         return Sender(app[HOUSE].reads, channels, app[METRICS], clock=lambda: self.now, **how)
 
     @property
