@@ -25,6 +25,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/tickets/{id}/contacts"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/escalations"): (EVERYBODY, None),
     ("GET", "/v1/escalations/{id}"): (EVERYBODY, None),
+    ("GET", "/v1/escalations/{id}/story"): (EVERYBODY, None),
     ("POST", "/v1/escalations"): (PEOPLE | {"desk"}, REQUEST),
     ("POST", "/v1/escalations/{id}/transitions"): (PEOPLE | {"desk"}, NOTE),
     ("GET", "/v1/escalations/{id}/transitions"): (EVERYBODY, None),
