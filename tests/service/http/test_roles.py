@@ -39,6 +39,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
+    ("GET", "/v1/erasures"): ({"aud", "root"}, None),
     ("PUT", "/v1/people/{id}"): ({"root"}, PERSON),
     ("GET", "/v1/people/{id}"): (EVERYBODY, None),
     ("GET", "/v1/people"): (EVERYBODY, None),
@@ -50,7 +51,9 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
-"""Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may."""
+ELSEWHERE |= {("DELETE", "/v1/customers/{id}")}
+"""Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may. Nor
+for a customer with live escalations: `tests/service/test_erasure.py` does."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1"}
 
 
