@@ -97,9 +97,10 @@ async def test_a_note_of_another_key_is_told_and_not_believed(town: tuple[Rows, 
 
 async def test_rubbish_among_the_lines_is_told_by_its_line(town: tuple[Rows, str]):
     report = Report()
-    lines = [b'{"seq": 1}', *(msgspec.json.encode(row) for row in town[0])]
+    rubbish = [b'{"seq": 1}', b"", b'{"seq": "\xee"}', b"[" * 100_000]
+    lines = [*rubbish, *(msgspec.json.encode(row) for row in town[0])]
     found = verify(lines, checkpoints(town[1], VERIFIER, report), report).findings
-    assert [each.where for each in found] == ["line 1"]
+    assert [each.where for each in found] == ["line 1", "line 2", "line 3", "line 4"]
 
 
 @pytest.mark.parametrize("tampered", [False, True])
