@@ -99,7 +99,7 @@ def tamper(
         changed = copied(rows)
         touched = kind(changed, Random(f"{told.seed}/{n}"))
         findings = verify(written(changed), heads, Report()).findings
-        is_named = named(findings, rows, touched)
+        is_named = named(findings, rows, changed, touched)
         told.tried[kind.__name__] += 1
         told.found[kind.__name__] += bool(findings)
         told.named[kind.__name__] += is_named

@@ -11,4 +11,4 @@ async def test_as_of_a_random_instant_of_a_replay_is_what_was_answered_then(data
     assert seen.sound, seen.different
     assert (seen.lists, len(seen.different)) == (20 * len(LISTS), 0)
     assert seen.singles
-    assert {"open", "l2", "closed"} <= set(seen.states), "they stood in many ways at those instants"
+    assert len(seen.states) > 2, "they stood in several ways at those instants"

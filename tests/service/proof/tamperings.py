@@ -70,6 +70,8 @@ def flipped_bit(rows: Rows, rng: Random) -> set[int]:
             now = _line(bytes(raw))
         except (msgspec.MsgspecError, ValueError):
             now = None
+        if now is not None and now.salt is not None and was.salt == now.salt.lower():
+            now = msgspec.structs.replace(now, salt=was.salt)  # the same bytes in hex
         erased = now is not None and (now.text, now.salt) != (was.text, was.salt) and None in (now.text, now.salt)
         if now != was and not erased:
             rows[place] = {"raw": bytes(raw)}
@@ -157,10 +159,21 @@ TAMPERINGS: tuple[Tampering, ...] = (
 )
 
 
-def named(found: Iterable[Found], rows: Rows, touched: set[int]) -> bool:
-    """Whether a finding says where it was: at a row that was touched, or at the one that follows it on its escalation
-    and lacks it; in a span of sealed rows in which one of those lies; or at the end, which is gone or another one's."""
-    near = set[int]()
+def _seq(row: dict[str, Any]) -> int | None:
+    """Its number, if it still has one."""
+    if "raw" not in row:
+        return int(row["seq"])
+    try:
+        return _line(row["raw"]).seq
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def named(found: Iterable[Found], rows: Rows, changed: Rows, touched: set[int]) -> bool:
+    """Whether a finding says where it was: at a row that was touched, by the number that it had or has now, or at the
+    one that follows it on its escalation and lacks it; in a span of sealed rows in which one of those lies; or at the
+    end, which is gone or another one's."""
+    near = {seq for place in touched if place < len(changed) and (seq := _seq(changed[place]))}
     for place in touched:
         row = rows[place]
         later = (r["seq"] for r in rows[place + 1 :] if r["escalation_id"] == row["escalation_id"])

@@ -69,7 +69,7 @@ async def test_every_tampering_is_found_and_named(town: tuple[Rows, str], tamper
         touched = tamper(rows, Random(seed))
         findings = checked(rows, town[1]).findings
         assert findings, f"seed {seed}: nothing was found"
-        assert named(findings, town[0], touched), f"seed {seed}: {touched} was touched, {findings} found"
+        assert named(findings, town[0], rows, touched), f"seed {seed}: {touched} was touched, {findings} found"
 
 
 async def test_a_backup_that_was_restored_is_an_older_history_than_the_checkpoints_say(town: tuple[Rows, str]):
