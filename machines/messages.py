@@ -135,13 +135,13 @@ def _wrong(template: str, where: str, known: tuple[str, ...]) -> Iterator[str]:
             yield f"{where}: {{{gap}}} is no gap of this message; there are {', '.join(known)}"
 
 
-def plain(value: str) -> str:
+def plain(value: str, longest: int = LONGEST_VALUE) -> str:
     """What fills a gap, as data: no control characters, nothing that turns the direction of text, not without end."""
     kept = "".join(
         c if c == "\n" or not unicodedata.category(c).startswith("C") or c == "\u200d" else " "
-        for c in _DIRECTING.sub(" ", value[: 2 * LONGEST_VALUE].replace("\r\n", "\n").replace("\r", "\n"))
+        for c in _DIRECTING.sub(" ", value[: 2 * longest].replace("\r\n", "\n").replace("\r", "\n"))
     ).strip()
-    return kept if len(kept) <= LONGEST_VALUE else kept[: LONGEST_VALUE - 1] + "…"
+    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
 
 
 def fill(message: MessageText, values: Mapping[str, str], escape: Callable[[str], str] = str) -> Wording:

@@ -112,6 +112,12 @@ class World:
             return self._escalations.get(command.ask.escalation_id)
         return self._escalations.get(self._live.get(ticket_of(command) or "", ""))
 
+    def customer_of(self, command: Command) -> str | None:
+        """Whose an answer to this command is, as far as is known: it goes with them when they are erased."""
+        e = self.escalation_of(command)
+        ticket = self._tickets.get(ticket_of(command) or "")
+        return e.customer_id if e else ticket.customer_id if ticket else None
+
     def must_wait(self, command: Command) -> bool:
         """What opens after a close waits for the next batch: one final row per escalation and ticket.
 

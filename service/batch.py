@@ -153,7 +153,7 @@ class Batch:
         reply = job.render(self._settle(job, actor, result))
         self.replies.append((job, reply))
         if job.idempotency_key and stored is None and not (isinstance(result, Refusal) and result.status == 404):
-            self._store(name, job, reply, result)
+            self._store(name, job, reply)
 
     def _settle(self, job: Job, actor: Actor, result: Decision | Refusal) -> Settled:
         world, command = self.world, job.command
@@ -192,11 +192,15 @@ class Batch:
                 e = self._at_once(fire, fired)
         return e
 
-    def _store(self, name: tuple[str, str], job: Job, reply: Reply, result: Decision | Refusal) -> None:
-        e = result.escalation
-        customer = e.customer_id if e else None
+    def _store(self, name: tuple[str, str], job: Job, reply: Reply) -> None:
         stored = Answered(
-            *name, job.fingerprint, reply.status, reply.body.decode(), reply.etag, customer, self.world.now
+            *name,
+            job.fingerprint,
+            reply.status,
+            reply.body.decode(),
+            reply.etag,
+            self.world.customer_of(job.command),
+            self.world.now,
         )
         self._answered[name] = stored
         self.rows.answer(stored)

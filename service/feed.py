@@ -25,6 +25,7 @@ from service.submit import encode
 log = structlog.get_logger(__name__)
 
 ROWS = sql.query("history.page")
+ERASED = sql.query("erasure.done")
 ALL = (None,) * 7
 """No filter of it."""
 EVERY = 0.1
@@ -48,6 +49,7 @@ class Feed:
         self._from = self._top = -1  # the kept ones are all above the one, up to the other; -1: nothing is known yet
         self._changed, self._wanted = asyncio.Condition(), asyncio.Event()
         self._closed = False
+        self._erased = 0
         self.listeners = 0
 
     async def run(self) -> None:
@@ -65,8 +67,13 @@ class Feed:
     async def _look(self) -> None:
         async with connection(self._pool) as conn:
             last = await self._horizon.look(conn)
+            erased = await conn.fetchval(ERASED)
             if self._from < 0:
                 self._from = self._top = last
+            elif erased != self._erased:  # what is kept in mind may tell what is gone
+                self._kept.clear()
+                self._from = self._top
+            self._erased = erased
             while self._top < last:
                 new = await _page(conn, self._top, last)
                 self._kept.extend(new)

@@ -42,6 +42,8 @@ CODES = {
     "too_slow": "408. The body did not come in time. Send it again.",
     "no_such_move": "409. The trigger does not exist from the state where the escalation stands. "
     "`GET …/transitions` lists what there is.",
+    "still_live": "409. The customer has escalations that are not closed: `detail` names them. Close or withdraw them "
+    "first.",
     "stale_version": "412. It has changed since you looked. `escalation` is how it stands now: look, decide again.",
     "too_large": "413. Send less at once: fewer items, shorter texts.",
     "unknown_encoding": "415. Send the body unpacked, or as gzip or deflate.",

@@ -94,7 +94,7 @@ def verify(
         progress(len(text))
         try:
             row = _line.decode(text)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: it is no UTF-8
             report.find(f"line {number}", f"is no row of history: {error}")
             continue
         report.rows += 1

@@ -25,6 +25,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/tickets/{id}/contacts"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/escalations"): (EVERYBODY, None),
     ("GET", "/v1/escalations/{id}"): (EVERYBODY, None),
+    ("GET", "/v1/escalations/{id}/story"): (EVERYBODY, None),
     ("POST", "/v1/escalations"): (PEOPLE | {"desk"}, REQUEST),
     ("POST", "/v1/escalations/{id}/transitions"): (PEOPLE | {"desk"}, NOTE),
     ("GET", "/v1/escalations/{id}/transitions"): (EVERYBODY, None),
@@ -38,6 +39,7 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
+    ("GET", "/v1/erasures"): ({"aud", "root"}, None),
     ("PUT", "/v1/people/{id}"): ({"root"}, PERSON),
     ("GET", "/v1/people/{id}"): (EVERYBODY, None),
     ("GET", "/v1/people"): (EVERYBODY, None),
@@ -52,7 +54,9 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
-"""Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may."""
+ELSEWHERE |= {("DELETE", "/v1/customers/{id}")}
+"""Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may. Nor
+for a customer with live escalations: `tests/service/test_erasure.py` does."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1", "rotas": "leads"}
 
 
