@@ -41,6 +41,7 @@ templates = Environment(
 )
 templates.filters |= {
     "spoken": words.spoken,
+    "worded": words.worded,
     "instant": words.instant,
     "iso": words.iso,
     "span": words.span,

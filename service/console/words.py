@@ -16,6 +16,7 @@ _CAPITALS = {
     "l3": "L3",
     "l4": "L4",
 }
+_CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 _SPAN = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?")
 
 
@@ -24,6 +25,12 @@ def spoken(name: str) -> str:
     first, *rest = name.replace("de_escalat", "de-escalat").split("_")
     said = [_CAPITALS.get(first, first[:1].upper() + first[1:]), *(_CAPITALS.get(word, word) for word in rest)]
     return " ".join(said)
+
+
+def worded(text: object) -> str:
+    """A code as people say it, and what people wrote as it is."""
+    told = str(text)
+    return spoken(told) if _CODE.fullmatch(told) else told
 
 
 def instant(at: datetime, now: datetime | None = None) -> str:

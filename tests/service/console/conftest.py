@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from yarl import URL
 
 from tests.service.conftest import Answer, Service
 
@@ -31,18 +29,18 @@ class Page(HTMLParser):
         self.text = text
         self.words = ""
         self.forms: dict[str, Form] = {}
-        self.tags: set[str] = set()
+        self.tags: list[str] = []
         self.attributes: set[str] = set()
         self.links: list[str] = []
         self._form: Form | None = None
         self._select = self._textarea = ""
-        self._skipped = 0
         self.feed(text)
         self.words = " ".join(self.words.split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.tags.add(tag)
+        self.words += " "
+        self.tags.append(tag)
         self.attributes |= given.keys()
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
@@ -62,6 +60,7 @@ class Page(HTMLParser):
             self._form.fields.append((name, ""))
 
     def handle_endtag(self, tag: str) -> None:
+        self.words += " "
         if tag == "form":
             self._form = None
         if tag == "select":
@@ -143,10 +142,9 @@ class Browser:
 
 
 @pytest.fixture
-async def browser(service: Service) -> AsyncIterator[Browser]:
+async def browser(service: Service) -> Browser:
     """A browser in which nobody is signed in."""
-    yield Browser(service)
-    assert URL(service.base).host == "127.0.0.1"
+    return Browser(service)
 
 
 async def as_(service: Service, who: str) -> Browser:
