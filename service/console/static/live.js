@@ -31,6 +31,7 @@ if ("ticks" in body.dataset) setInterval(tick, 1000);
 // Looking again ------------------------------------------------------------------------------------------------
 
 function typing(part) {
+  if ("tried" in part.dataset) return true;
   const shown = part.querySelector("details[open] form");
   return shown !== null && [...shown.elements].some((field) => {
     if (field.type === "checkbox") return field.checked !== field.defaultChecked;
@@ -56,6 +57,7 @@ async function look() {
   for (const old of document.querySelectorAll("[data-part]")) {
     const fresh = page.getElementById(old.id);
     if (fresh && old.outerHTML !== fresh.outerHTML) {
+      if (old.dataset.part === "forms" && old.dataset.version === fresh.dataset.version) continue;
       if (old.dataset.part === "forms" && typing(old)) { moved = true; continue; }
       const focused = old.contains(document.activeElement) ? place(old, document.activeElement) : null;
       keepOpen(old, fresh);

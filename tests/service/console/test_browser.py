@@ -36,7 +36,11 @@ async def signed_in(service: Service, chromium: Any, who: str, **how: Any) -> As
     page = await context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+    # That an answer was a refusal, which Chromium tells there too, is what some tests are about.
+    refused = "the server responded with a status of 4"
+    page.on(
+        "console", lambda told: wrong.append(told.text) if told.type == "error" and refused not in told.text else None
+    )
     page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(service.base) else None)
     await page.goto(f"{service.base}/sign-in")
     await page.get_by_label("API key").fill(service.keys[who])
@@ -71,6 +75,18 @@ async def test_a_change_in_one_browser_is_in_the_other_and_takes_nothing_typed_a
         await ours.locator("#moved").wait_for()
         await ours.locator("#do-note button").click()
         await ours.locator("#timeline").get_by_text("Half a sentence").wait_for()
+
+
+async def test_what_was_typed_and_refused_stays_while_the_page_goes_on(service: Service, chromium: Any) -> None:
+    e, owner = await service.held("T-4")
+    async with signed_in(service, chromium, owner) as page:
+        await page.goto(f"{service.base}/escalations/{e}/escalate")
+        await page.locator("#escalate-reason").fill("Beyond us")
+        await page.locator("#do-escalate button").click()
+        await page.get_by_role("alert").get_by_text("Brief, needed: is missing").wait_for()
+        (await service.act("ann", e, "note", text="Meanwhile")).ok(201)
+        await page.locator("#timeline").get_by_text("Meanwhile").wait_for()
+        assert await page.locator("#escalate-reason").input_value() == "Beyond us"
 
 
 async def test_the_board_moves_without_a_reload(service: Service, chromium: Any) -> None:

@@ -131,11 +131,12 @@ async def test_a_form_of_another_site_or_session_changes_nothing(shared_service:
 
 async def test_a_bearer_key_serves_too(shared_service: Service) -> None:
     e, owner = await shared_service.held("F-2")
-    bearer = {"Authorization": f"Bearer {shared_service.keys[owner]}"}
-    page = await shared_service.call(None, "GET", f"/escalations/{e}", **bearer)
+    bearer = f"Bearer {shared_service.keys[owner]}"
+    page = await shared_service.call(None, "GET", f"/escalations/{e}", Authorization=bearer)
     assert page.status == 200
-    form = {"Content_Type": FORM, **bearer}
-    sent = await shared_service.call(None, "POST", f"/escalations/{e}/note", raw=b"text=By+script", **form)
+    sent = await shared_service.call(
+        None, "POST", f"/escalations/{e}/note", raw=b"text=By+script", Content_Type=FORM, Authorization=bearer
+    )
     assert sent.status == 303
 
 
