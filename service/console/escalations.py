@@ -18,7 +18,7 @@ from service.body import form as read_form
 from service.console import drawing, forms, scene, sessions
 from service.console.board import DEADLINES
 from service.console.calls import decided
-from service.console.pages import for_visitors, page, see_other
+from service.console.pages import NOT_TYPED, for_visitors, page, see_other
 from service.console.scene import Scene
 from service.console.sessions import Visitor
 from service.door import Route, nowhere, path_uuid
@@ -149,7 +149,7 @@ def _left(attempt: Attempt | None, allowed: Sequence[str]) -> list[tuple[str, st
     """What was typed into a form that is not there any more, so that it can be copied."""
     if attempt is None or attempt.trigger in allowed:
         return []
-    return [(name, text) for name, text in attempt.typed if name not in ("csrf", "once", "version") and text.strip()]
+    return [(name, text) for name, text in attempt.typed if name not in NOT_TYPED and text.strip()]
 
 
 ROUTES = (

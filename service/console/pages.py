@@ -12,6 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from machines.decided import Refusal
+from service.body import form
 from service.console import assets, sessions, words
 from service.console.sessions import Visitor
 from service.engine import Unavailable
@@ -32,6 +33,12 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+NOT_TYPED = ("csrf", "once", "version", "key")
+"""Fields that nobody wrote, and a key, which is never shown."""
+_OVER = (
+    "You are signed out, or your twelve hours are over, and nothing was done. What you wrote is below: copy it, "
+    "sign in, and send it again."
+)
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -76,6 +83,8 @@ def for_visitors(answer: Page) -> Callable[[web.Request], Awaitable[web.StreamRe
                 visitor = await sessions.visitor(request, conn)
             if visitor is not None:
                 return await answer(request, visitor)
+            if await typed(request):
+                raise Refused(401, "no_key", _OVER)
             back = quote(request.rel_url.raw_path_qs if request.method == "GET" else request.rel_url.raw_path, safe="")
             return see_other(f"/sign-in?to={back}" if request.path != "/" or request.query_string else "/sign-in")
 
@@ -93,21 +102,34 @@ def for_anybody(
         try:
             return await answer(request)
         except Refused as error:
-            return _sorry(request, error.refusal)
+            refusal = error.refusal
         except Unavailable as error:
-            return _sorry(request, unavailable(error))
+            refusal = unavailable(error)
         except UNREACHABLE as error:
             log.warning("database_unreachable", error=type(error).__name__, request_id=request[REQUEST_ID])
-            return _sorry(request, unavailable(Unavailable("the database can't be reached")))
+            refusal = unavailable(Unavailable("the database can't be reached"))
         except Exception:
             log.exception("request_failed", request_id=request[REQUEST_ID], path=request.path)
-            return _sorry(request, Refusal(500, "internal_error", "This is our mistake, not yours."))
+            refusal = Refusal(500, "internal_error", "This is our mistake, not yours.")
+        return _sorry(request, refusal, await typed(request))
 
     return told
 
 
-def _sorry(request: web.Request, refusal: Refusal) -> web.Response:
-    told = page(request, "sorry.html", refusal.status, title=TITLES.get(refusal.status, "Refused"), refusal=refusal)
+async def typed(request: web.Request) -> list[tuple[str, str]]:
+    """What somebody wrote into a form, so that it can be copied where the form itself can't be shown again."""
+    if request.method != "POST":
+        return []
+    try:
+        pairs = await form(request)
+    except Refused:
+        return []
+    return [(name, text) for name, text in pairs if name not in NOT_TYPED and text.strip()]
+
+
+def _sorry(request: web.Request, refusal: Refusal, left: list[tuple[str, str]]) -> web.Response:
+    title = TITLES.get(refusal.status, "Refused")
+    told = page(request, "sorry.html", refusal.status, title=title, refusal=refusal, left=left)
     if refusal.status in (429, 503):
         told.headers["Retry-After"] = "1"
     if refusal.status == 401:

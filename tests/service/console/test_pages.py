@@ -204,6 +204,19 @@ async def test_what_was_typed_for_a_move_that_is_gone_can_still_be_copied(shared
     assert "What you wrote Reason I am on a plane" in page.words
 
 
+async def test_who_was_signed_out_while_writing_can_copy_it(shared_service: Service) -> None:
+    e, owner = await shared_service.held("B-10")
+    browser = await as_(shared_service, owner)
+    form = (await browser.get(f"/escalations/{e}")).forms[f"/escalations/{e}/note"]
+    browser.cookie = ""
+    fields = [*((name, value) for name, value in form.fields if name != "text"), ("text", "A long thought")]
+    page = await browser.post(form.action, fields, 401)
+    assert "What you wrote Text A long thought" in page.words
+    assert dict(form.fields)["csrf"] not in page.text
+    told = (await shared_service.call("aud", "GET", f"/v1/history?escalation_id={e}&trigger=note")).ok()
+    assert told["items"] == []
+
+
 async def test_the_same_form_sent_twice_is_done_once(shared_service: Service) -> None:
     e, owner = await shared_service.held("B-7")
     browser = await as_(shared_service, owner)
