@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from machines.case import Mint, SeededMint
-from service import channels, clock, database
+from service import channels, clock, console, database
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
@@ -41,7 +41,7 @@ def build(settings: Settings, url: str) -> web.Application:
     app[REQUEST_WITHIN] = settings.request_within
     app[METRICS] = Metrics()
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
-    for route in sorted(all_routes(), key=lambda route: (-route.path.count("/"), route.path)):
+    for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:

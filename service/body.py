@@ -11,6 +11,7 @@ import math
 import re
 import zlib
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -101,6 +102,25 @@ def _unpacked(raw: bytes, encoding: str, limit: int) -> bytes:
     if not unpacker.eof or unpacker.unused_data:
         unreadable(f"The body is not whole {encoding}: it breaks off, or something follows it.")
     return told
+
+
+# Forms -------------------------------------------------------------------------------------------------------------
+
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 100
+
+
+async def form(request: web.Request) -> list[tuple[str, str]]:
+    """The request's form, each field as often as it was sent. Raises like `body`, and 415 for what is no form."""
+    if request.content_type != FORM:
+        raise Refused(415, "unknown_encoding", f"Send a form, as {FORM}.")
+    try:
+        pairs = parse_qsl((await raw_body(request)).decode(), True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Refused(400, "unreadable", f"The form is not UTF-8, or has more than {MOST_FIELDS} fields.") from None
+    if not all(sound(part) for pair in pairs for part in pair):
+        raise Refused(400, "unreadable", "The form holds NUL or half a surrogate pair, which is no text.")
+    return pairs
 
 
 # JSON -------------------------------------------------------------------------------------------------------------

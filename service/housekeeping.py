@@ -30,12 +30,14 @@ async def keep_house(pool: asyncpg.Pool, settings: Settings) -> None:
 
 async def tidy(pool: asyncpg.Pool, settings: Settings) -> None:
     """One round: partitions for the months to come, stored answers of more than 48 hours ago, kept mail that is too old
-    or too much, counts of the gone."""
+    or too much, sessions that are over, counts of the gone."""
     made = await pool.fetchval(sql.query("housekeeping.make_partitions"), MONTHS)
     answers = await _forget(pool, "housekeeping.forget_answers")
     mail = await _forget(pool, "housekeeping.forget_mail", settings.keep_mail_days, settings.keep_mail_most)
+    sessions = await _forget(pool, "housekeeping.forget_sessions")
     await pool.execute(sql.query("housekeeping.sum_holdings"))
-    log.info("house_tidied", partitions_made=made, answers_forgotten=answers, mail_forgotten=mail)
+    forgotten = {"answers_forgotten": answers, "mail_forgotten": mail, "sessions_forgotten": sessions}
+    log.info("house_tidied", partitions_made=made, **forgotten)
 
 
 async def _forget(pool: asyncpg.Pool, query: str, *arguments: int) -> int:

@@ -65,6 +65,19 @@ CREATE TABLE api_key (
 CREATE INDEX ON api_key (principal_id);
 COMMENT ON COLUMN api_key.digest IS 'SHA-256 of a 256-bit secret, in hex: the secret itself is shown once and kept nowhere.';
 
+CREATE TABLE session (
+    digest   text PRIMARY KEY CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64),
+    key_id   text NOT NULL REFERENCES api_key,
+    began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    until    timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT a_session_ends CHECK (until > began_at)
+);
+CREATE INDEX ON session (until);
+COMMENT ON TABLE session IS 'Browsers signed in to the console, each by an API key: what the key may not, neither may its sessions, and they
+end with it. By the real clock, whatever the virtual one says.';
+COMMENT ON COLUMN session.digest IS 'SHA-256 of a 256-bit secret, in hex: the cookie itself is kept nowhere.';
+
 CREATE TABLE person (
     id      text PRIMARY KEY,
     name    text NOT NULL,
@@ -430,6 +443,7 @@ CREATE TRIGGER a_new_state_has_its_history AFTER INSERT ON escalation
     REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION a_state_has_its_history();
 CREATE TRIGGER a_state_has_its_history AFTER UPDATE ON escalation
     REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION a_state_has_its_history();
+CREATE INDEX closed_lately ON escalation (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE FUNCTION holders(owner text, offered_to text, closed_at timestamptz) RETURNS text[] LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN closed_at IS NULL THEN
@@ -684,7 +698,7 @@ GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalati
     tree_tile TO escalation_service;
 GRANT INSERT, DELETE ON kept_mail, rota_window TO escalation_service;
 GRANT INSERT, UPDATE ON rota TO escalation_service;
-GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding TO escalation_service;
+GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding, session TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;
 GRANT UPDATE (together, told_in) ON outbox TO escalation_service;

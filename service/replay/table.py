@@ -235,7 +235,7 @@ def speed(seconds: float, events: int, caller: Caller, tally: Tally) -> str:
 
 def service(base: str) -> str:
     """Where it is."""
-    return f"The service: {base}   its API: {base}/docs   as OpenAPI: {base}/openapi.json"
+    return f"The console: {base}   the API: {base}/docs   as OpenAPI: {base}/openapi.json"
 
 
 def whereabouts(base: str, keys: Mapping[str, str], tally: Tally, later: datetime) -> Iterator[str]:
@@ -243,7 +243,7 @@ def whereabouts(base: str, keys: Mapping[str, str], tally: Tally, later: datetim
     agent = at_level(0)[0]
     live = next((e["id"] for e in tally.escalations if e["state"] != "closed"), tally.escalations[0]["id"])
     yield ""
-    yield "Keys, made for this demo and gone with the next:"
+    yield "Keys, made for this demo and gone with the next; each signs in to the console:"
     for name, what in ((ADMIN, "admin"), (agent, "agent"), (AUDITOR, "auditor")):
         yield f"  {what:8} {name:13} {keys[name]}"
     yield ""

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 Audience = Literal["person", "escalations", "customer", "account_manager", "help_desk"]
 Template = Annotated[str, Meta(min_length=1, max_length=64)]
 DeliveryStatus = Literal["planned", "delivered", "parked"]
+READERS = (*PEOPLE, "auditor", "admin")
 
 
 class Filters(Paged, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +72,7 @@ async def deliveries(request: web.Request) -> web.StreamResponse:
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Number])
         why = "Only agents, people of a level, auditors and admins may read what is sent to whom."
-        admit(known, (*PEOPLE, "auditor", "admin"), why)
+        admit(known, READERS, why)
         rows = await conn.fetch(
             sql.query("outbox.page"),
             asked.escalation_id and asked.escalation_id.lower(),

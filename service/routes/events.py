@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated
 
+import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
@@ -13,7 +15,7 @@ from msgspec import Meta, Struct
 
 from machines.asked import FieldProblem
 from service import answers
-from service.auth import Token, known
+from service.auth import known
 from service.door import Route, query, token, wrong
 from service.engine import Unavailable
 from service.feed import FEED
@@ -59,30 +61,33 @@ async def events(request: web.Request) -> web.StreamResponse:
     presented = token(request)
     async with reading(request):
         asked = query(request, Asked)
-    begin = _last_event_id(request)
+    begin = last_event_id(request)
     begin = asked.after if begin is None else begin
     if STREAM in request.headers.get("Accept", ""):
-        return await _stream(request, presented, begin)
+        return await stream(request, begin, lambda conn: known(conn, presented))
     told = await request.app[FEED].page(begin or 0, asked.limit)
     last = told[-1][0] if told else begin or 0
     body = b'{"items":[%b],"next_cursor":"%d"}' % (b",".join(event for _, event in told), last)
     return web.Response(body=body, content_type="application/json")
 
 
-async def _stream(request: web.Request, presented: Token, begin: int | None) -> web.StreamResponse:
+async def stream(
+    request: web.Request, begin: int | None, still: Callable[[asyncpg.Connection], Awaitable[object]]
+) -> web.StreamResponse:
+    """The feed from after this number on (None: from now). `still` raises where the listener may not any more."""
     feed, house = request.app[FEED], request.app[HOUSE]
     told = web.StreamResponse(headers={"Content-Type": STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     told.headers["X-Request-Id"] = request[REQUEST_ID]
     with feed.listening():
         after = await feed.newest() if begin is None else begin
-        await told.prepare(request)
-        await told.write(b"retry: 2000\n\n")
         try:
+            await told.prepare(request)
+            await told.write(b"retry: 2000\n\n")
             async with aclosing(feed.events(after, BEAT)) as heard:
                 async for new in heard:
                     if not new:
                         async with connection(house.reads) as conn:
-                            await known(conn, presented)
+                            await still(conn)
                     async with asyncio.timeout(TAKEN_WITHIN):
                         await told.write(b"".join(_sent(*event) for event in new) or b": still here\n\n")
         except (Refused, Unavailable, TimeoutError, *UNREACHABLE) as error:
@@ -95,7 +100,8 @@ def _sent(seq: int, event: bytes) -> bytes:
     return b"id: %d\nevent: transition\ndata: %b\n\n" % (seq, event)
 
 
-def _last_event_id(request: web.Request) -> int | None:
+def last_event_id(request: web.Request) -> int | None:
+    """What a stream that is taken up again heard last; raises 422."""
     text = request.headers.get(LAST_EVENT_ID)
     if text is None:
         return None

@@ -8,11 +8,10 @@ import msgspec
 from aiohttp import web
 
 import sql
-from machines.asked import FieldProblem, Transition
+from machines.asked import Transition
 from machines.fields import Rating
-from service.body import sound
+from service.body import form
 from service.door import Route, fit, nowhere, wrong
-from service.problems import Refused
 from service.reads import connection
 from service.submit import HOUSE, REQUEST_ID, name
 from service.survey import answered_for
@@ -44,7 +43,6 @@ FORM = """<form method="post">
 </form>"""
 SCORE = '<label><input type="radio" name="score" value="{n}" required> {n}</label>'
 THANKS = "<p>Your answer was counted. Thank you.</p>"
-FORMS = "application/x-www-form-urlencoded"
 
 
 def _page(title: str, body: str) -> web.Response:
@@ -83,15 +81,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 
 async def _rating(request: web.Request) -> Rating:
-    if request.content_type != FORMS:
-        raise wrong(FieldProblem("", f"must be a form, {FORMS}"))
-    try:
-        form = await request.post()
-    except (ValueError, LookupError):
-        raise Refused(400, "unreadable", "The form can't be read.") from None
-    given = {field: str(value) for field, value in form.items() if value != ""}
-    if not all(sound(text) for text in given.values()):
-        raise Refused(400, "unreadable", "The form holds NUL or half a surrogate pair.")
+    given = {field: value for field, value in await form(request) if value != ""}
     told: dict[str, object] = dict(given)
     if given.get("score", "").isdecimal() and len(given["score"]) < 3:
         told["score"] = int(given["score"])
@@ -111,6 +101,6 @@ ROUTES = (
         {200: str},
         public=True,
         content=("text/html",),
-        refuses=(413, 422, 503),
+        refuses=(408, 413, 415, 422, 503),
     ),
 )

@@ -21,6 +21,8 @@ from service.reads import PEOPLE, Number, Page, Paged, admit, after, answered, p
 from service.routes.examples import CONTACT, TICKET
 from service.submit import fresh_id, job_of, render, submit
 
+READERS = (*PEOPLE, "auditor")
+"""Who may read what customers wrote."""
 Body = Annotated[str, Meta(max_length=100_000)]
 Tags = Annotated[tuple[Id, ...], Meta(max_length=100)]
 Details = Annotated[dict[str, Any], Meta(description="What the facts or the caller said of it.")]
@@ -241,7 +243,7 @@ async def contacts(request: web.Request) -> web.StreamResponse:
         if problems:
             raise wrong(*problems)
         begin = after(asked.cursor, tuple[Number]) or (0,)
-        admit(known, (*PEOPLE, "auditor"), "Only agents, people of a level and auditors may read what customers wrote.")
+        admit(known, READERS, "Only agents, people of a level and auditors may read what customers wrote.")
         rows = await conn.fetch(sql.query("ticket.contacts"), ticket_id, min(begin[0], 2**31 - 1), asked.limit + 1)
     found = [_decode_contact(row["row"]) for row in rows]
     return answered(page(found, asked.limit, _contact, lambda c: (c.revision,)))

@@ -26,3 +26,9 @@ WITH gone AS (
 )
 INSERT INTO holding AS h (person, held) SELECT person, sum(held) FROM gone GROUP BY person HAVING sum(held) <> 0
 ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held
+
+-- name: forget_sessions(most)
+-- Sessions that are over: nobody signs in by them again.
+DELETE FROM session WHERE digest IN (
+    SELECT digest FROM session WHERE until < clock_timestamp() OR ended_at IS NOT NULL LIMIT $1
+)

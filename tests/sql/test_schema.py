@@ -36,6 +36,7 @@ INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, aud
 INSERT INTO kept_mail (id, why, subject, body, by) VALUES (gen_random_uuid(), 'no_ticket', 'Help', 'Down', 'desk');
 INSERT INTO denial (id, at, status, trigger, actor, failed, request_id)
     VALUES (gen_random_uuid(), now(), 403, 'act', 'ann', '[]', 'r');
+INSERT INTO session (digest, key_id, until) VALUES (repeat('2', 64), 'k', now() + interval '1 hour');
 """
 """One row of everything, each as it may be."""
 
@@ -67,7 +68,11 @@ REFUSED = {
         f"INSERT INTO principal (id, role, level) VALUES ('x', '{role}', 1)" for role in ("service", "auditor", "admin")
     ],
     "only_services_act_for_people": ["UPDATE principal SET may = '{accept}'"],
-    "digest_is_sha256": ["UPDATE api_key SET digest = 'the secret itself'"],
+    "digest_is_sha256": [
+        "UPDATE api_key SET digest = 'the secret itself'",
+        "UPDATE session SET digest = 'the cookie itself'",
+    ],
+    "a_session_ends": ["UPDATE session SET until = began_at"],
     "tier_is_known": ["UPDATE customer SET tier = 'gold'"],
     "priority_is_known": ["UPDATE ticket SET priority = 'p4'"],
     "status_is_known": ["UPDATE ticket SET status = 'reopened'", "UPDATE outbox SET status = 'sent'"],

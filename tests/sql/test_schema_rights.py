@@ -11,7 +11,7 @@ from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint"}
 CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile", "rota"}
-REMOVES = {"ticket", "timer", "answered", "holding"}
+REMOVES = {"ticket", "timer", "answered", "holding", "session"}
 
 
 @pytest.fixture

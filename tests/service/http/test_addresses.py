@@ -85,7 +85,7 @@ async def test_nobody_unknown_learns_what_there_is(shared_service: Service, esca
         (await shared_service.call(None, "GET", path)).problem(401, "no_key")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/tickets/", "/v1/tickets/a/b/c", "//", "/%00"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nothing", "/v1/tickets/", "/v1/tickets/a/b/c", "//", "/%00"])
 async def test_a_path_that_leads_nowhere_is_a_problem(shared_service: Service, path: str) -> None:
     (await shared_service.call("ann", "GET", path)).problem(404, "not_found")
 
