@@ -16,12 +16,13 @@ from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
 from service.feed import FEED, Feed
-from service.housekeeping import keep_house
+from service.housekeeping import keep_house, tell_spans
 from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
 from service.outbox.sender import Sender
+from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
 from service.routes import all_routes
@@ -66,12 +67,16 @@ def build(settings: Settings, url: str) -> web.Application:
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
+        tasks.append(asyncio.create_task(tell_spans(reads), name="spans"))
         feed = app[FEED] = Feed(reads)
         tasks.append(asyncio.create_task(feed.run(), name="feed"))
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         if settings.signing_key is not None:
-            sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
+            seen_by = witness.from_settings(settings)
+            if seen_by is not None:
+                tasks.append(asyncio.create_task(seen_by.run(), name="witness"))
+            sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints, seen_by)
             tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
         if settings.sends:
             ways_out = channels.from_settings(settings)

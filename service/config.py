@@ -12,7 +12,16 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 import msgspec
 
 _PREFIX = "ESCALATION_"
-SECRETS = ("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks")
+SECRETS = (
+    "mail_key",
+    "signing_key",
+    "help_desk",
+    "smtp_url",
+    "slack_token",
+    "slack_webhook_url",
+    "webhooks",
+    "witness",
+)
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -32,6 +41,13 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
     secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1, max_length=5)]
     audiences: tuple[Audience, ...] = ("person", "escalations", "help_desk")
+
+
+class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receiver of history's checkpoints, outside this database; each is signed with every one of `secrets`."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+    secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1, max_length=5)]
 
 
 class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +123,7 @@ class Settings:
     webhooks: tuple[Webhook, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
-    # Hosts that webhooks and the help desk may name although they are in a private network; in the environment as JSON.
+    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -133,6 +149,8 @@ class Settings:
     signing_key: Annotated[str, msgspec.Meta(pattern="^PRIVATE[+]KEY[+].+$")] | None = None
     # The file to which signed checkpoints are appended; unset means that the log alone has them.
     checkpoints: Path | None = None
+    # Who is handed them besides; in the environment as JSON: {"url": …, "secrets": […]}.
+    witness: Witness | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
@@ -184,6 +202,8 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
             findings.append(f"{given[name][1]}: not a URL like postgres://user:password@host/name")
     if "mail_listen" in values and "mail_key" not in values:
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
+    if "witness" in values and "signing_key" not in values:
+        findings.append(f"{given['witness'][1]}: needs signing_key, for nothing is sealed without it")
     if signing_key := values.get("signing_key"):
         from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
 
@@ -209,7 +229,7 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
 
 
 def _convert(value: object, kind: Any) -> object:
-    if isinstance(value, str) and (get_origin(kind) is tuple or kind == HelpDesk | None):
+    if isinstance(value, str) and (get_origin(kind) is tuple or kind in (HelpDesk | None, Witness | None)):
         try:
             return msgspec.json.decode(value, type=kind)
         except msgspec.ValidationError:
