@@ -25,6 +25,7 @@ from service.outbox.sender import Sender
 from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.replica import Replica
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
@@ -48,6 +49,11 @@ def build(settings: Settings, url: str) -> web.Application:
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
         virtual = settings.clock == "virtual"
+        replica = None
+        if settings.replica_url is not None:
+            # It need not be there, now or ever.
+            there = await database.connect(settings.replica_url, min_size=0, max_size=settings.read_connections)
+            replica = Replica(there, app[METRICS].read_from_replica)
         try:
             await clock.begin(reads, settings.clock)
         except clock.ClockError:
@@ -63,7 +69,7 @@ def build(settings: Settings, url: str) -> web.Application:
             last=clock.last if virtual else None,
             turns=turns,
         )
-        house = app[HOUSE] = House(engine, reads, policies, settings)
+        house = app[HOUSE] = House(engine, reads, policies, settings, replica)
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
@@ -91,6 +97,8 @@ def build(settings: Settings, url: str) -> web.Application:
         await asyncio.gather(*tasks, return_exceptions=True)  # the sender hangs up
         await engine.stop()
         await reads.close()
+        if replica is not None:
+            await replica.pool.close()
 
     async def quiet(app: web.Application) -> None:
         await app[FEED].close()

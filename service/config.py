@@ -89,6 +89,8 @@ class Settings:
     data_dir: Path = field(default_factory=default_data_dir)
     # Whose Postgres to run: a folder of binaries, or `bundled`: the installed wheel's or none.
     postgres_binaries: str | None = None
+    # A standby of that database, for reads of what has happened; where it can't, the primary answers.
+    replica_url: str | None = None
 
     host: str = "127.0.0.1"
     # 0 lets the system choose; the line `listening on …` tells.
@@ -123,7 +125,8 @@ class Settings:
     webhooks: tuple[Webhook, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
-    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the environment as JSON.
+    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the
+    # environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -195,7 +198,7 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         except msgspec.ValidationError as error:
             told = "" if name in SECRETS or name.endswith("_secret") else f"={value}"
             findings.append(f"{origin}{told}: {error}")
-    for name in ("database_url", "migrate_url"):
+    for name in ("database_url", "migrate_url", "replica_url"):
         url = values.get(name)
         if url and not url.startswith(("postgres://", "postgresql://")):
             # The value stays unsaid: it may hold a password.

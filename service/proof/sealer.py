@@ -109,8 +109,8 @@ class Sealer:
             raise BrokenTreeError("a tile does not end where the last checkpoint says")
 
     async def _publish(self, checkpoint: Checkpoint, note: str) -> None:
-        """To the log, which mostly leaves this machine, to the file and to the witness. A node that dies here has sealed all the same:
-        the next checkpoint is over these rows too."""
+        """To the log, which mostly leaves this machine, to the file and to the witness. A node that dies
+        here has sealed all the same: the next checkpoint is over these rows too."""
         log.info("history_sealed", size=checkpoint.size, seq=checkpoint.seq, head=checkpoint.head, note=note)
         if self._published is not None:
             await asyncio.to_thread(_append, self._published, note)

@@ -1,8 +1,9 @@
 """The witness: a receiver outside this database that is handed every checkpoint, so that nobody here can take one back.
 
 A POST of `{"size": rows, "note": text}`, signed as Standard Webhooks says: whoever receives it appends the note to the
-file that `verify-history --checkpoints` reads. A checkpoint is over all rows before it, so while the witness can't be reached only
-the newest one waits for it; and a service that starts hands over the last one again. The sealer never waits.
+file that `verify-history --checkpoints` reads. A checkpoint is over all rows before it, so while the witness can't be
+reached only the newest one waits for it; and a service that starts hands over the last one again. The sealer never
+waits.
 """
 
 from __future__ import annotations
@@ -43,18 +44,18 @@ class Witness:
         self._receiver, self._private, self._wall, self._resolver = receiver, private, wall, resolver
         self._sleep = sleep
         self._newest = (0, "")
-        self._new = asyncio.Event()
+        self._new, self._settled = asyncio.Event(), asyncio.Event()
 
     def offer(self, size: int, note: str) -> None:
         """Hand this checkpoint over as soon as may be, unless one over more rows is known."""
         if size > self._newest[0]:
             self._newest = (size, note)
             self._new.set()
+            self._settled.clear()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether a checkpoint is still to be handed over."""
-        return self._new.is_set()
+    async def settled(self) -> None:
+        """Return once what was offered was handed over or refused."""
+        await self._settled.wait()
 
     async def run(self) -> None:
         """Hand over what is offered until cancelled, trying again what could not be taken."""
@@ -78,6 +79,7 @@ class Witness:
                 wait = FIRST_WAIT
                 if handed is self._newest:
                     self._new.clear()
+                    self._settled.set()
 
     async def _hand_over(self, client: aiohttp.ClientSession, size: int, note: str) -> None:
         body, key, at = msgspec.json.encode({"size": size, "note": note}), f"checkpoint-{size}", int(self._wall())

@@ -13,8 +13,9 @@ from msgspec import Meta, Struct
 import sql
 from machines.values import State
 from service import answers
+from service.auth import Known
 from service.door import UUID, Id, Route, query
-from service.reads import Cursor, Limit, Number, Page, after, answered, page, reading
+from service.reads import Cursor, Limit, Number, Page, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 
 ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
@@ -84,13 +85,15 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 
 async def history(request: web.Request) -> web.StreamResponse:
     """What people wrote is joined in; after an erasure those fields are absent, and every `hash` still verifies."""
-    async with reading(request) as (conn, _):
+
+    async def ask(conn: asyncpg.Connection, _: Known) -> Page[answers.TransitionAnswer]:
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Number])
         text, arguments = await statement(conn, asked, asked.order, begin[0] if begin else None, asked.limit + 1)
-        rows = await conn.fetch(text, *arguments)
-    found = [answers.decode_history(row["row"]) for row in rows]
-    return answered(page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,)))
+        found = [answers.decode_history(row["row"]) for row in await conn.fetch(text, *arguments)]
+        return page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
+
+    return answered(await anywhere(request, ask))
 
 
 ROUTES = (

@@ -166,9 +166,7 @@ async def test_a_private_address_is_refused_unless_its_host_is_allowed():
             if heard:
                 await kept.heard(1)
             else:
-                async with asyncio.timeout(10):
-                    while witness.waiting:
-                        await asyncio.sleep(0)
+                await asyncio.wait_for(witness.settled(), 10)
                 assert kept.notes == []
             task.cancel()
             with suppress(asyncio.CancelledError):
