@@ -32,7 +32,7 @@ ORDER BY h.seq DESC LIMIT $10::integer
 
 -- name: page_of_moves(customer_id, actor, moves, since, until, after, last, count)
 -- The same by moves, of which each is read in its own order, as far as the page may go: rows of several moves stand in
--- no index in the order of seq.
+-- no index in the order of seq. The rows of the page are then looked up one by one: a plain join would read them all.
 WITH found AS (
     SELECT h.* FROM unnest($3::smallint[]) AS wanted(move),
         LATERAL (SELECT h.seq, h.escalation_id, h.version FROM history h WHERE h.move = wanted.move
@@ -43,7 +43,8 @@ WITH found AS (
     ORDER BY h.seq LIMIT $8
 )
 SELECT (to_jsonb(h) || jsonb_build_object('trigger', m.trigger, 'source', m.source, 'text', s.text))::text AS row
-FROM found f JOIN history h ON h.escalation_id = f.escalation_id AND h.version = f.version
+FROM found f, LATERAL (SELECT h.* FROM history h
+                       WHERE h.escalation_id = f.escalation_id AND h.version = f.version LIMIT 1) AS h
     JOIN allowed_move m ON m.id = h.move LEFT JOIN said s ON s.id = h.said
 ORDER BY f.seq
 
@@ -58,7 +59,8 @@ WITH found AS (
     ORDER BY h.seq DESC LIMIT $8
 )
 SELECT (to_jsonb(h) || jsonb_build_object('trigger', m.trigger, 'source', m.source, 'text', s.text))::text AS row
-FROM found f JOIN history h ON h.escalation_id = f.escalation_id AND h.version = f.version
+FROM found f, LATERAL (SELECT h.* FROM history h
+                       WHERE h.escalation_id = f.escalation_id AND h.version = f.version LIMIT 1) AS h
     JOIN allowed_move m ON m.id = h.move LEFT JOIN said s ON s.id = h.said
 ORDER BY f.seq DESC
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 
+from service import verify
 from service.housekeeping import span
 from service.proof.horizon import Horizon
 from tests.service.clock.conftest import HOUR, START, Town, text
@@ -78,3 +80,17 @@ async def test_two_nodes_that_tell_of_the_same_rows_leave_one_span(town: Town):
     spans = await town.service.db.fetch("SELECT after_seq, last_seq FROM history_span ORDER BY after_seq")
     assert [row["after_seq"] for row in spans] == [0, *(row["last_seq"] for row in spans[:-1])]
     assert await told(town, 2) == 0
+
+
+async def test_a_span_that_tells_other_instants_than_its_rows_have_is_found(town: Town):
+    await town.report("T-1")
+    await town.asks("T-1", "blocking_business_process")
+    wrong = "INSERT INTO history_span SELECT 0, max(seq), '2001-01-01', '2001-01-02' FROM history"
+    await town.service.db.execute(wrong)
+    (finding,) = await verify.run(town.service.database_url)
+    assert (finding.claim, finding.where.split()[0]) == ("V4", "history_span")
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await town.service.db.execute("DELETE FROM history_span")
+    async with town.service.db.transaction():
+        await town.service.db.execute("SET LOCAL session_replication_role = replica")
+        await town.service.db.execute("DELETE FROM history_span")
