@@ -23,7 +23,7 @@ from service.binaries import usable
 class Standby:
     """It runs until it is stopped; `url` is the same database's on it."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes], db: asyncpg.Connection) -> None:
+    def __init__(self, url: str, process: subprocess.Popen[str], db: asyncpg.Connection) -> None:
         self.url, self.process, self.db = url, process, db
 
     def kill(self) -> None:
@@ -48,7 +48,8 @@ async def standby_of(url: str) -> AsyncIterator[Standby]:
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
         how |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     where = ["-h", str(parts.hostname), "-p", str(parts.port), "-U", str(parts.username)]
-    copying = [binaries / "pg_basebackup", "-D", ".", *where, "-X", "stream", "-R", "--checkpoint=fast", "--no-sync"]
+    options = ["-X", "stream", "-R", "--checkpoint=fast", "--no-sync"]
+    copying: list[str | Path] = [binaries / "pg_basebackup", "-D", ".", *where, *options]
     await asyncio.to_thread(lambda: subprocess.run(copying, check=True, capture_output=True, **how))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -56,7 +57,7 @@ async def standby_of(url: str) -> AsyncIterator[Standby]:
     settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200}
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
-        starting = [binaries / "postgres", "-D", ".", *words]
+        starting: list[str | Path] = [binaries / "postgres", "-D", ".", *words]
         process = await asyncio.to_thread(lambda: subprocess.Popen(starting, stdout=log, stderr=log, **how))
     there = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
     try:
