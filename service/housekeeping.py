@@ -10,12 +10,15 @@ import structlog
 import sql
 from service.config import Settings
 from service.database import MONTHS
+from service.proof.horizon import Horizon
 
 log = structlog.get_logger(__name__)
 
 EVERY = 3600.0
 """Seconds between two rounds; any number of nodes may do them."""
 AT_ONCE = 5000
+SPAN, SPANS_EVERY = 2000, 5.0
+"""Rows of history that one span tells of, and seconds between two looks for so many."""
 
 
 async def keep_house(pool: asyncpg.Pool, settings: Settings) -> None:
@@ -46,3 +49,21 @@ async def _forget(pool: asyncpg.Pool, query: str, *arguments: int) -> int:
     while (deleted := int((await pool.execute(sql.query(query), *arguments, AT_ONCE)).split()[-1])) > 0:
         forgotten += deleted
     return forgotten
+
+
+async def tell_spans(pool: asyncpg.Pool) -> None:
+    """Tell between which instants the rows of history lie, some thousand at a time, until cancelled."""
+    horizon = Horizon()
+    while True:
+        try:
+            while await span(pool, horizon):
+                pass
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("spans_failed", error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(SPANS_EVERY)
+
+
+async def span(pool: asyncpg.Pool | asyncpg.Connection, horizon: Horizon, rows: int = SPAN) -> bool:
+    """Tell of the next so many rows; False where fewer are complete. Several nodes may: one row stays."""
+    complete = await horizon.look(pool)
+    return str(await pool.execute(sql.query("history.span"), complete, rows)).endswith(" 1")

@@ -63,6 +63,12 @@ class Metrics:
             ("target",),
             registry=self.registry,
         )
+        self._replica = Counter(
+            "escalation_replica_reads",
+            "Reads for the replica, by whether it served them, or why the primary did.",
+            ("state",),
+            registry=self.registry,
+        )
         self._known: dict[tuple[str, str, int], Histogram] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -99,6 +105,10 @@ class Metrics:
         for target, (planned, oldest) in by_target.items():
             self._waiting.labels(target).set(planned)
             self._oldest.labels(target).set(oldest)
+
+    def read_from_replica(self, state: str) -> None:
+        """The replica served a read, or was in another state than to do so."""
+        self._replica.labels(state).inc()
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -20,6 +20,7 @@ from service.body import sound
 from service.door import UUID, token, wrong
 from service.engine import Unavailable
 from service.problems import Refused
+from service.replica import FLUSHED, NotThereError
 from service.submit import HOUSE, encode
 
 T = TypeVar("T")
@@ -69,6 +70,21 @@ async def reading(request: web.Request) -> AsyncIterator[tuple[asyncpg.Connectio
     async with connection(request.app[HOUSE].reads) as conn:
         known = request[KNOWN] = await auth.known(conn, presented)
         yield conn, known
+
+
+async def anywhere(request: web.Request, ask: Callable[[asyncpg.Connection, auth.Known], Awaitable[T]]) -> T:
+    """What is answered by the replica, where there is one as new as this request, else by the primary, which also says
+    who asks. For what has happened; guards are never asked so. `ask` may be called twice. Raises 401, Unavailable."""
+    replica = request.app[HOUSE].replica
+    async with reading(request) as (conn, known):
+        if replica is None:
+            return await ask(conn, known)
+        wanted = await conn.fetchval(FLUSHED)
+    try:
+        return await replica.ask(wanted, lambda conn: ask(conn, known))
+    except NotThereError:
+        async with connection(request.app[HOUSE].reads) as conn:
+            return await ask(conn, known)
 
 
 async def identified_first(request: web.Request, refused: Refused) -> None:

@@ -19,6 +19,7 @@ from service.config import Settings
 from service.door import token
 from service.engine import Engine, Unavailable
 from service.problems import problem
+from service.replica import Replica
 from service.rows import fingerprint
 from service.told import Told
 from service.turns import Turns
@@ -28,12 +29,13 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What routes may use: the engine for what changes, a pool for what is read."""
+    """What routes may use: the engine for what changes, a pool for what is read, a replica where there is one."""
 
     engine: Engine
     reads: asyncpg.Pool
     policies: Policies
     settings: Settings
+    replica: Replica | None = None
 
 
 def fresh_id() -> str:

@@ -305,6 +305,10 @@ CREATE INDEX ON history (customer_id, seq);
 CREATE INDEX ON history (actor, seq);
 CREATE INDEX ON history (move, seq);
 CREATE INDEX ON history USING brin (at);
+-- Two filters may each have many rows and none together: these find that out at once.
+CREATE INDEX ON history (customer_id, actor, seq);
+CREATE INDEX ON history (customer_id, move, seq);
+CREATE INDEX ON history (actor, move, seq);
 COMMENT ON TABLE history IS 'One row per transition, append-only. Partitioned by the month in which the escalation was opened
 (its id is a UUIDv7), so a chain never straddles partitions and (escalation_id, version) stays unique.';
 
@@ -351,6 +355,19 @@ definer. What no month was made for goes to history_rest.';
 CREATE TABLE history_rest PARTITION OF history DEFAULT;
 CREATE TRIGGER history_is_not_truncated BEFORE TRUNCATE ON history_rest
     FOR EACH STATEMENT EXECUTE FUNCTION history_is_append_only();
+
+CREATE TABLE history_span (
+    after_seq bigint PRIMARY KEY,
+    last_seq  bigint NOT NULL,
+    since     timestamptz NOT NULL,
+    until     timestamptz NOT NULL,
+    CONSTRAINT a_span_goes_forward CHECK (last_seq > after_seq AND until >= since)
+);
+COMMENT ON TABLE history_span IS 'Between which instants the rows lie whose numbers are above after_seq, up to last_seq. Numbers are
+nearly in the order of time, but nothing promises it: a window of time is looked for among the numbers that these say.
+Written by the service now and then, for what is complete; whatever is above the last one is not told of yet.';
+CREATE TRIGGER history_span_is_append_only BEFORE UPDATE OR DELETE ON history_span
+    FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
 CREATE TABLE tree_tile (
     height smallint NOT NULL CONSTRAINT every_eighth_height CHECK (height % 8 = 0),
@@ -693,7 +710,7 @@ REVOKE EXECUTE ON FUNCTION make_history_partitions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_history_partitions TO escalation_service;
 REVOKE EXECUTE ON FUNCTION erase_tickets, erase_customer FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION erase_tickets, erase_customer TO escalation_service;
-GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, checkpoint TO escalation_service;
+GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, checkpoint, history_span TO escalation_service;
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock,
     tree_tile TO escalation_service;
 GRANT INSERT, DELETE ON kept_mail, rota_window TO escalation_service;

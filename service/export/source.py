@@ -13,24 +13,35 @@ import asyncpg
 
 import sql
 from service import answers
+from service.engine import Unavailable
 from service.reads import connection
+from service.replica import FAILED
 
 LINES, ROWS, CHAINS = sql.query("export.lines"), sql.query("history.page"), sql.query("export.chains")
 PAGE = 1000
 
 
 class Source:
-    """Rows by these filters (the first seven arguments of every query), up to the number `last`."""
+    """Rows by these filters (the first seven arguments of every query), up to the number `last`. Where `pool`, a
+    replica's, fails, `spare` is asked from that page on: both have the same rows up to there."""
 
-    def __init__(self, pool: asyncpg.Pool, filters: tuple[Any, ...], last: int, limit: int = PAGE) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        filters: tuple[Any, ...],
+        last: int,
+        limit: int = PAGE,
+        *,
+        spare: asyncpg.Pool | None = None,
+    ) -> None:
         self._pool, self._filters, self._last, self._limit = pool, filters, last, limit
+        self._spare = spare or pool
 
     async def lines(self) -> AsyncIterator[tuple[str, int]]:
         """Lines of JSON as the database writes them, a page in one text, and how many they are."""
         after = 0
         while True:
-            async with connection(self._pool) as conn:
-                page = await conn.fetchrow(LINES, *self._filters, after, self._last, self._limit)
+            page = (await self._asked(LINES, after, self._last, self._limit))[0]
             if page["count"]:
                 yield page["lines"], page["count"]
             if page["count"] < self._limit:
@@ -52,5 +63,14 @@ class Source:
             which, version = page[-1].escalation_id, page[-1].version
 
     async def _page(self, query: str, *place: Any) -> list[answers.Kept]:
-        async with connection(self._pool) as conn:
-            return [answers.decode_history(row["row"]) for row in await conn.fetch(query, *self._filters, *place)]
+        return [answers.decode_history(row["row"]) for row in await self._asked(query, *place)]
+
+    async def _asked(self, query: str, *place: Any) -> list[asyncpg.Record]:
+        try:
+            async with connection(self._pool) as conn:
+                return list(await conn.fetch(query, *self._filters, *place))
+        except (Unavailable, *FAILED):
+            if self._pool is self._spare:
+                raise
+            self._pool = self._spare
+            return await self._asked(query, *place)

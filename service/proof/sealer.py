@@ -20,6 +20,7 @@ from service.proof.horizon import Horizon
 from service.proof.notes import Checkpoint, Signer
 from service.proof.tiles import Tiles
 from service.proof.tree import TILE, TILE_HEIGHT, Edge, edge_of, leaf
+from service.proof.witness import Witness
 
 log = structlog.get_logger(__name__)
 
@@ -36,10 +37,14 @@ class BrokenTreeError(RuntimeError):
 
 
 class Sealer:
-    """One node's. `published` is a file to which checkpoints are appended, or None: then the log alone has them."""
+    """One node's. `published` is a file to which checkpoints are appended, `witness` whoever is handed them; where
+    there is neither, the log alone has them."""
 
-    def __init__(self, pool: asyncpg.Pool, signer: Signer, published: Path | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, signer: Signer, published: Path | None = None, witness: Witness | None = None
+    ) -> None:
         self._pool, self._signer, self._published = pool, signer, published
+        self._witness, self._greeted = witness, False
         self._horizon, self._edge = Horizon(), Edge()
 
     async def run(self) -> None:
@@ -61,6 +66,10 @@ class Sealer:
                     return 0
                 last = await conn.fetchrow(LAST)
                 size, seq = (last["size"], last["seq"]) if last else (0, 0)
+                if self._witness is not None and last and not self._greeted:
+                    # Whoever sealed it may have died before it was handed over.
+                    self._witness.offer(size, last["note"])
+                self._greeted = True
                 rows = await conn.fetch(UNSEALED, seq, until, AT_ONCE)
                 if not rows:
                     return 0
@@ -100,11 +109,13 @@ class Sealer:
             raise BrokenTreeError("a tile does not end where the last checkpoint says")
 
     async def _publish(self, checkpoint: Checkpoint, note: str) -> None:
-        """To the log, which mostly leaves this machine, and to the file. A node that dies here has sealed all the same:
-        the next checkpoint is over these rows too."""
+        """To the log, which mostly leaves this machine, to the file and to the witness. A node that dies
+        here has sealed all the same: the next checkpoint is over these rows too."""
         log.info("history_sealed", size=checkpoint.size, seq=checkpoint.seq, head=checkpoint.head, note=note)
         if self._published is not None:
             await asyncio.to_thread(_append, self._published, note)
+        if self._witness is not None:
+            self._witness.offer(checkpoint.size, note)
 
 
 def _append(path: Path, note: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+import asyncpg
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -12,8 +13,9 @@ from msgspec import Meta, Struct
 import sql
 from machines.decided import Failure
 from machines.values import State
+from service.auth import Known
 from service.door import Id, Route, query
-from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
+from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 from service.routes.history import EscalationId, Trigger
 
@@ -54,7 +56,8 @@ _decode = msgspec.json.Decoder(DenialAnswer).decode
 
 async def denials(request: web.Request) -> web.StreamResponse:
     """Newest first. For agents and above, and for auditors. Dry runs and questions deny nothing."""
-    async with reading(request) as (conn, known):
+
+    async def ask(conn: asyncpg.Connection, known: Known) -> Page[DenialAnswer]:
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Micros, Uuid])
         admit(known, (*PEOPLE, "auditor"), "Only agents, people of a level and auditors may read denials.")
@@ -69,8 +72,10 @@ async def denials(request: web.Request) -> web.StreamResponse:
             begin[1] if begin else None,
             asked.limit + 1,
         )
-    found = [_decode(row["row"]) for row in rows]
-    return answered(page(found, asked.limit, lambda d: d, lambda d: ((d.at - EPOCH) // MICROSECOND, d.id)))
+        found = [_decode(row["row"]) for row in rows]
+        return page(found, asked.limit, lambda d: d, lambda d: ((d.at - EPOCH) // MICROSECOND, d.id))
+
+    return answered(await anywhere(request, ask))
 
 
 ROUTES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import asyncpg
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -13,7 +14,7 @@ from machines.history import fold
 from machines.values import State, Tier
 from service import answers
 from service.door import Id, Instant, Route, fit_query, nowhere, path_uuid, query, wrong
-from service.reads import Page, Paged, Uuid, after, answered, page, reading
+from service.reads import Page, Paged, Uuid, after, answered, anywhere, page, reading
 
 Level = Annotated[int, Meta(ge=0, le=4, description="0 while open, then 1 to 4.")]
 Since = Annotated[Instant, Meta(description="Only from this instant on, it included.")]
@@ -43,29 +44,31 @@ class AsOf(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def escalations(request: web.Request) -> web.StreamResponse:
     """Newest first, as they stand now; with `as_of`, as their history up to then tells."""
-    async with reading(request) as (conn, _):
-        asked = query(request, Filters)
-        begin = after(asked.cursor, tuple[Uuid])
-        args = (
-            asked.state,
-            asked.level,
-            asked.tier,
-            asked.owner,
-            asked.customer_id,
-            asked.ticket_id,
-            asked.overdue,
-            asked.since,
-            asked.until,
-            begin[0] if begin else None,
-            asked.limit + 1,
-        )
-        if asked.as_of is None:
-            rows = await conn.fetch(sql.query("escalation.page"), *args)
-            found = [answers.stored(row["row"], row["texts"]) for row in rows]
-        else:
-            rows = await conn.fetch(sql.query("escalation.page_as_of"), *args, asked.as_of)
-            found = [_folded(row) for row in rows]
-    return answered(page(found, asked.limit, lambda e: e, lambda e: (e.id,)))
+    return answered(await anywhere(request, lambda conn, _: _page(conn, query(request, Filters))))
+
+
+async def _page(conn: asyncpg.Connection, asked: Filters) -> Page[answers.EscalationAnswer]:
+    begin = after(asked.cursor, tuple[Uuid])
+    args = (
+        asked.state,
+        asked.level,
+        asked.tier,
+        asked.owner,
+        asked.customer_id,
+        asked.ticket_id,
+        asked.overdue,
+        asked.since,
+        asked.until,
+        begin[0] if begin else None,
+        asked.limit + 1,
+    )
+    if asked.as_of is None:
+        rows = await conn.fetch(sql.query("escalation.page"), *args)
+        found = [answers.stored(row["row"], row["texts"]) for row in rows]
+    else:
+        rows = await conn.fetch(sql.query("escalation.page_as_of"), *args, asked.as_of)
+        found = [_folded(row) for row in rows]
+    return page(found, asked.limit, lambda e: e, lambda e: (e.id,))
 
 
 def _folded(row: Any) -> answers.EscalationAnswer:

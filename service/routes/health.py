@@ -66,11 +66,17 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     except UNREADY as error:
         log.warning("readiness_failed", error=str(error))
         checks = {"database": Check(False, "does not answer, or refuses connections")}
+    if (replica := request.app[HOUSE].replica) is not None:
+        # Whatever it is, the primary answers.
+        told = (
+            "reads of what has happened" if replica.state == "serves" else "nothing: the primary answers in its place"
+        )
+        checks["replica"] = Check(True, f"{replica.state}: {told}")
     ready = all(check.ok for check in checks.values())
-    told = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
+    answer = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
     if not ready:
-        told.headers["Retry-After"] = "1"
-    return told
+        answer.headers["Retry-After"] = "1"
+    return answer
 
 
 async def _checks(conn: asyncpg.Connection, late_after: float) -> dict[str, Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import asyncpg
@@ -12,8 +13,9 @@ from msgspec import Meta, Struct
 import sql
 from machines.values import State
 from service import answers
+from service.auth import Known
 from service.door import UUID, Id, Route, query
-from service.reads import Cursor, Limit, Number, Page, after, answered, page, reading
+from service.reads import Cursor, Limit, Number, Page, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 
 ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
@@ -21,6 +23,8 @@ EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An esca
 Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
 Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
 QUERIES = {"asc": sql.query("history.page"), "desc": sql.query("history.newest")}
+OF_MOVES = {"asc": sql.query("history.page_of_moves"), "desc": sql.query("history.newest_of_moves")}
+MOVES, BETWEEN = sql.query("history.moves"), sql.query("history.between")
 
 
 class Which(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,9 +44,35 @@ class Which(Struct, frozen=True, forbid_unknown_fields=True):
         """The first seven arguments of every query of history."""
         moves = None
         if self.trigger or self.source or self.dest:
-            moves = await conn.fetchval(sql.query("history.moves"), self.trigger, self.source, self.dest)
+            moves = await conn.fetchval(MOVES, self.trigger, self.source, self.dest)
         which = self.escalation_id and self.escalation_id.lower()
         return (which, self.ticket_id, self.customer_id, self.actor, moves, self.since, self.until)
+
+
+async def statement(
+    conn: asyncpg.Connection, which: Which, order: Literal["asc", "desc"], begin: int | None, count: int
+) -> tuple[str, tuple[Any, ...]]:
+    """What to ask the database for a page that goes on after the row with number `begin`, and with which arguments."""
+    filters = await which.arguments(conn)
+    escalation_id, ticket_id, customer_id, actor, moves, since, until = filters
+    after, last = await between(conn, since, until)
+    if begin is not None and order == "asc":
+        after = max(begin, after or 0)
+    elif begin is not None:
+        last = min(begin - 1, last if last is not None else begin)
+    if moves is None or escalation_id is not None or ticket_id is not None:
+        return QUERIES[order], (*filters, after, last, count)
+    return OF_MOVES[order], (customer_id, actor, moves, since, until, after, last, count)
+
+
+async def between(
+    conn: asyncpg.Connection, since: datetime | None, until: datetime | None
+) -> tuple[int | None, int | None]:
+    """Between which numbers all rows of a window of time lie: above the first, up to the second; None: no bound."""
+    if since is None and until is None:
+        return None, None
+    row = await conn.fetchrow(BETWEEN, since, until)
+    return row["after"], row["last"]
 
 
 class Filters(Which, frozen=True, forbid_unknown_fields=True):
@@ -55,13 +85,15 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 
 async def history(request: web.Request) -> web.StreamResponse:
     """What people wrote is joined in; after an erasure those fields are absent, and every `hash` still verifies."""
-    async with reading(request) as (conn, _):
+
+    async def ask(conn: asyncpg.Connection, _: Known) -> Page[answers.TransitionAnswer]:
         asked = query(request, Filters)
         begin = after(asked.cursor, tuple[Number])
-        paged = (begin[0] if begin else None, None, asked.limit + 1)
-        rows = await conn.fetch(QUERIES[asked.order], *await asked.arguments(conn), *paged)
-    found = [answers.decode_history(row["row"]) for row in rows]
-    return answered(page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,)))
+        text, arguments = await statement(conn, asked, asked.order, begin[0] if begin else None, asked.limit + 1)
+        found = [answers.decode_history(row["row"]) for row in await conn.fetch(text, *arguments)]
+        return page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
+
+    return answered(await anywhere(request, ask))
 
 
 ROUTES = (

@@ -41,7 +41,7 @@ WITH found AS (
     SELECT e.id FROM escalation e,
         LATERAL (SELECT h.state, h.level, h.owner FROM history h
                  WHERE h.escalation_id = e.id AND h.at <= $12::timestamptz ORDER BY h.version DESC LIMIT 1) AS stood
-    WHERE e.opened_at <= $12
+    WHERE e.opened_at <= $12 AND e.id < first_id_of($12 + interval '1 ms') -- ids are of the instant of opening
         AND ($1::text IS NULL OR stood.state = $1)
         AND ($1 IS NULL OR $1 = 'closed' OR e.closed_at IS NULL OR e.closed_at > $12)
         AND ($2::integer IS NULL OR stood.level = $2)

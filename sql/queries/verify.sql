@@ -83,3 +83,9 @@ SELECT size, seq, head FROM checkpoint ORDER BY size
 
 -- name: leaves()
 SELECT place, nodes FROM tree_tile WHERE height = 0 ORDER BY place
+
+-- name: wrong_spans()
+-- Rows that a window of time would miss: they lie at other instants than is told of their numbers.
+SELECT s.after_seq, s.last_seq, count(*) AS found
+FROM history_span s JOIN history h ON h.seq > s.after_seq AND h.seq <= s.last_seq
+WHERE h.at < s.since OR h.at > s.until GROUP BY s.after_seq, s.last_seq

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from service import log
 
-from . import burst, statemachine, timers, words
+from . import burst, history, statemachine, timers, words
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
@@ -145,7 +145,7 @@ async def _run(
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    names = [*GROUPS, WORDS, *(contender.name for contender in CONTENDERS)]
+    names = [*GROUPS, WORDS, history.NAME, *(contender.name for contender in CONTENDERS)]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Speeds, measured in turns on this machine. Without a name: all of them.",
@@ -160,6 +160,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--timers", type=int, default=100_000, help="that are due at once (100000)")
     parser.add_argument("--live", type=int, default=5_000, help="tickets with SLA clocks before a burst (5000)")
     parser.add_argument("--arriving", type=int, default=500, help="tickets of a burst (500)")
+    parser.add_argument("--rows", type=int, default=200_000, help="of history, for `history` (200000)")
+    parser.add_argument("--samples", type=int, default=5, help="times that each of its questions is asked (5)")
+    parser.add_argument("--keep", action="store_true", help="leave its database to the next run")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--database-url", help="else ESCALATION_DATABASE_URL, else the embedded one")
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
@@ -171,8 +174,28 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     # Not for git to see, wherever it lies.
     options.cache.mkdir(parents=True, exist_ok=True)
     (options.cache / ".gitignore").write_text("*\n")
-    options.json = options.json or options.cache / ("words.json" if options.names == [WORDS] else "figures.json")
+    alone = options.names[0] if options.names in ([WORDS], [history.NAME]) else "figures"
+    options.json = options.json or options.cache / f"{alone}.json"
     return options
+
+
+def _history(options: argparse.Namespace, console: Console) -> int:
+    log.configure("console", "warning")
+    try:
+        found, figures = asyncio.run(history.run(options))
+    except ProgramError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    lines = history.judged(found, figures)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    told = msgspec.json.encode(history.document(found, figures, lines))
+    options.json.write_bytes(msgspec.json.format(told, indent=2) + b"\n")
+    history.print_lines(console, found.rows, lines)
+    console.print(f"{options.json}: all that was seen, and the plan of each slowest page", style="dim", highlight=False)
+    failed = any(figure.failure for figure in figures)
+    return int(failed or any(line.gate and not line.holds for line in lines))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -184,6 +207,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(f"{WORDS} is asked for alone: it measures no speed", style="red")
             return 2
         return words.run(console, options.json)
+    if history.NAME in options.names:
+        if options.names != [history.NAME]:
+            console.print(f"{history.NAME} is asked for alone: it makes a database of its own", style="red")
+            return 2
+        return _history(options, console)
     named = {each for name in options.names for each in GROUPS.get(name, (name,))}
     everything = not options.names and not options.profile
     wanted = [each for each in CONTENDERS if everything or each.name in named]

@@ -78,21 +78,26 @@ class Stage:
 
 
 @asynccontextmanager
-async def service(url: str, launcher: tuple[Argument, ...] = ("-m", "service")) -> AsyncIterator[tuple[int, int]]:
+async def service(
+    url: str, launcher: tuple[Argument, ...] = ("-m", "service"), *, timers: bool = True
+) -> AsyncIterator[tuple[int, int]]:
     """The real service in one process on that database; yields its port and its pid.
 
-    It logs JSON to a file, as under any supervisor. `launcher` says how Python is to start it.
+    It logs JSON to a file, as under any supervisor. `launcher` says how Python is to start it; without `timers` it
+    fires none.
     """
     port = free_port()
     argv: list[Argument] = [sys.executable, *launcher, "serve", "--workers", "1", "--no-migrate", "--port", str(port)]
     # Whatever else is set where the benchmarks run is not what is measured.
     others = {name: "" for name in os.environ if name.startswith("ESCALATION_")}
     env = {**others, "ESCALATION_DATABASE_URL": url, "ESCALATION_LOG_FORMAT": "json", "ESCALATION_LOG_LEVEL": "info"}
+    env |= {} if timers else {"ESCALATION_TIMERS": "false"}
     async with serving(argv, port=port, env=env) as pid:
         yield port, pid
 
 
-async def _furnish(url: str) -> dict[str, str]:
+async def furnished(url: str, background: int = 0) -> dict[str, str]:
+    """Put a key for everyone, people, customers and so many live escalations there; answers the keys."""
     try:
         await database.prepare(url)
         connection = await asyncpg.connect(url)
@@ -102,9 +107,15 @@ async def _furnish(url: str) -> dict[str, str]:
             await connection.close()
     except (database.MigrationError, asyncpg.PostgresError) as error:
         raise ProgramError(f"the product's schema could not be made: {error}") from error
-    async with service(url) as (port, _):
+    async with service(url, timers=background > 0) as (port, _):
         await _say(port, "settle", 1, keys=keys)
-        await _say(port, "fill", 64, keys=keys, count=BACKGROUND)
+        if background:
+            await _say(port, "fill", 64, keys=keys, count=background)
+    return keys
+
+
+async def _furnish(url: str) -> dict[str, str]:
+    keys = await furnished(url, BACKGROUND)
     connection = await asyncpg.connect(url)
     try:
         live = await connection.fetchval(_LIVE)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from datetime import datetime
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import read_table
 
 from machines.history import Record, digest
-from service.export import Source
+from service.export import NEEDS, Source
 from tests.service.conftest import Service
 
 NASTY = '=HYPERLINK("http://evil.example") <b>&"\'\x08 ]]>'
@@ -93,13 +98,43 @@ async def test_a_log_of_objects_names_every_object_that_its_events_are_about(ser
     assert {event["type"] for event in log["events"]} <= {kind["name"] for kind in log["eventTypes"]}
 
 
-@pytest.mark.parametrize("format_", ["ndjson", "csv", "xes", "ocel"])
+async def test_a_data_frame_has_every_row_with_its_types(service: Service, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules["service.export.parquet"], "GROUP", 1)
+    await lives(service)
+    told = read_table(pa.BufferReader(await exported(service, "?format=parquet")))
+    wanted = await history(service)
+    assert [row["hash"] for row in told.to_pylist()] == [row["hash"] for row in wanted]
+    for row, listed in zip(told.to_pylist(), wanted, strict=True):
+        same = {name: value for name, value in listed.items() if name not in ("at", "detail")}
+        assert {name: row[name] for name in same} == same
+        assert row["at"] == datetime.fromisoformat(listed["at"])
+        assert json.loads(row["detail"]) == listed["detail"]
+    only = read_table(pa.BufferReader(await exported(service, "?format=parquet&trigger=note")))
+    assert [json.loads(row["detail"])["text"] for row in only.to_pylist()] == [NASTY]
+
+
+async def test_a_service_without_the_extra_says_how_to_get_it(service: Service, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(NEEDS, "parquet", "pyarrow_that_is_not_there")
+    told = await service.call("aud", "GET", "/v1/history/export?format=parquet")
+    assert told.fields() == {"format"}
+    assert "pip install 'escalation-matrix[parquet]'" in told.body["problems"][0]["message"]
+    assert (await exported(service)) == b""
+
+
+def test_the_extra_is_loaded_by_nobody_who_does_not_ask_for_it():
+    asked = "import sys, service.app; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv", "xes", "ocel", "parquet"])
 async def test_an_empty_history_is_a_whole_file_too(service: Service, format_: str):
     told = await exported(service, f"?format={format_}")
     if format_ == "xes":
         assert ET.fromstring(told).findall(f"{XES}trace") == []  # our own
     elif format_ == "ocel":
         assert json.loads(told)["events"] == []
+    elif format_ == "parquet":
+        assert read_table(pa.BufferReader(told)).num_rows == 0
     else:
         assert len(told.splitlines()) == (format_ == "csv")
 
