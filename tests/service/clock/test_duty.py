@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -252,3 +252,17 @@ async def test_the_same_edges_again_change_nothing(town: Town, hours: int):
     before = len(await town.rows(e))
     await town.at(START + hours * HOUR)
     assert len(await town.rows(e)) == before
+
+
+async def test_a_rotas_shift_ends_at_its_own_instant_and_months_are_no_end_of_it(town: Town):
+    await town.off("mia", "mo")
+    shift = {"person": "mia", "days": ["mon"], "from": "09:00", "until": "17:00"}
+    rota = {"name": "Managers", "time_zone": "Europe/Berlin", "shifts": [shift]}
+    (await town.service.call("root", "PUT", "/v1/rotas/managers", rota)).ok()
+    e = (await at_l2(town))["id"]
+    await town.act("mia", e, "accept")
+    await town.at(START + DAY)
+    assert [row["at"] for row in await town.rows(e) if row["reason"] == "shift_ended"] == ["2026-01-05T16:00:00Z"]
+    await town.at(datetime(2026, 7, 6, 9, tzinfo=UTC))  # half a year in one call, in summer time
+    later = await at_l2(town, "T-2")
+    assert later["handoff"]["to"] == "mia"

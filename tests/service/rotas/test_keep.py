@@ -14,6 +14,7 @@ from service.rotas.feed import MOST_BYTES, FeedError
 from service.rotas.keep import Fetcher, expand, fetch_due
 from service.submit import HOUSE
 from service.timers import shifts
+from tests.service.channels.test_webhook import Rebinding
 from tests.service.conftest import Service
 from tests.service.rotas.calendars import calendar, event
 
@@ -185,6 +186,13 @@ async def test_a_calendar_is_never_fetched_from_a_private_address(host: str) -> 
             asked.append(await Fetcher([]).fetch(f"http://{host}:{port}"))  # type: ignore[arg-type]
     assert not asked
     assert "127" not in str(told.value)
+
+
+async def test_nor_is_one_whose_name_leads_there_only_sometimes() -> None:
+    async with published(ON_CALL) as url:
+        port = url.split(":")[2]
+        with pytest.raises(FeedError, match="not public"):
+            await Fetcher([], Rebinding("127.0.0.1")).fetch(f"http://rebinds.example:{port}")
 
 
 async def test_only_admins_see_and_change_rotas_and_what_is_wrong_is_said(town: Service) -> None:
