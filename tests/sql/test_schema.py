@@ -33,6 +33,8 @@ INSERT INTO timer VALUES ('T-1', 'engage', now());
 INSERT INTO outbox (escalation_id, version, ordinal, ticket_id, customer_id, audience, recipient, template, payload,
     planned_at)
     VALUES ('01a20c09-0301-76f9-8658-b3ebd38e7940', 1, 0, 'T-1', 'acme', 'customer', 'acme', 't', '{}', now());
+INSERT INTO rota (id, name, time_zone, shifts) VALUES ('leads', 'Leads', 'UTC', '[]');
+INSERT INTO rota_window VALUES ('leads', 'ann', now(), now() + interval '1 hour');
 INSERT INTO kept_mail (id, why, subject, body, by) VALUES (gen_random_uuid(), 'no_ticket', 'Help', 'Down', 'desk');
 INSERT INTO denial (id, at, status, trigger, actor, failed, request_id)
     VALUES (gen_random_uuid(), now(), 403, 'act', 'ann', '[]', 'r');
@@ -123,6 +125,11 @@ REFUSED = {
         *(f"UPDATE escalation SET state = 'l{n}', level = {n % 4 + 1}, handoff = '{{}}'" for n in (1, 2, 3, 4)),
     ],
     "de_escalating_has_a_criterion": ["UPDATE escalation SET state = 'de_escalating'"],
+    "only_an_ending_notifies": ["UPDATE escalation SET notifying = 1"],
+    "a_window_ends_after_it_begins": [
+        "INSERT INTO rota_window VALUES ('leads', 'ann', now(), now())",
+        "INSERT INTO rota_window VALUES ('leads', 'ann', now(), now() - interval '1 hour')",
+    ],
     "a_level_has_a_handoff": [f"UPDATE escalation SET state = 'l{n}', level = {n}" for n in (1, 2, 3, 4)],
     "the_owner_is_engaged": ["UPDATE escalation SET owner = 'ann'"],
     "state_is_known": ["UPDATE escalation SET state = 'l5'"],
