@@ -71,7 +71,8 @@ def build(settings: Settings, url: str) -> web.Application:
             first=clock.first if virtual else None,
             last=clock.last if virtual else None,
             turns=turns,
-            inbox_only=settings.sends and not ways_out,  # where another node sends, it may have channels
+            inbox_only=not ways_out,
+            arrives_at_once=settings.sends and not ways_out,
         )
         house = app[HOUSE] = House(engine, reads, policies, settings, replica)
         app[POST] = Post(house)

@@ -85,6 +85,20 @@ class Job:
         return self.tries >= PATIENT
 
 
+def tell(answered: tuple[Job, Reply]) -> None:
+    """Give the caller the answer, if somebody still waits."""
+    job, reply = answered
+    if not job.reply.done():
+        job.reply.set_result(reply)
+
+
+def fail(jobs: list[Job], error: Exception) -> None:
+    """Give each caller this error."""
+    for job in jobs:
+        if not job.reply.done():
+            job.reply.set_exception(error)
+
+
 class Read(Snapshot):
     """The facts of a batch, and the answers stored under its keys."""
 

@@ -28,7 +28,7 @@ import structlog
 import sql
 from machines.case import Mint
 from service.asks import Wants, split, wants
-from service.batch import Batch, Job, Policies, Reply, read_batch
+from service.batch import Batch, Job, Policies, Reply, fail, read_batch, tell
 from service.database import LOST
 from service.lanes import BATCH, Lanes
 from service.turns import Turns
@@ -61,8 +61,8 @@ class Engine:
     """Decides and commits. `connect` opens a connection as the service's role; `policies` maps versions to policies;
     `first` says when a batch's transaction begins what must be decided in it, in which order, and from which number on
     history's rows are counted; `last` is told before it commits where they go on. Without them numbers are drawn.
-    `inbox_only` is a fact that every command is decided by: no channel is set up, so the inbox has each message as soon
-    as it is planned."""
+    `inbox_only` is a fact that every command is decided by: no channel is set up. `arrives_at_once`: the inbox has each
+    message as soon as it is planned, and no sender is asked."""
 
     def __init__(
         self,
@@ -76,11 +76,12 @@ class Engine:
         last: Callable[[asyncpg.Connection, int], Awaitable[None]] | None = None,
         turns: Turns | None = None,
         inbox_only: bool = True,
+        arrives_at_once: bool = False,
     ) -> None:
         self._connect = connect
         self.policies = policies
         self.mint = mint
-        self.inbox_only = inbox_only
+        self.inbox_only, self.arrives_at_once = inbox_only, arrives_at_once
         self.first, self.last = first, last
         self._limit = queue_limit
         self._lanes = Lanes()
@@ -170,15 +171,15 @@ class _Hand:
             self._forget()
             await self._again(jobs, error)
         except asyncpg.LockNotAvailableError as error:
-            _fail([job for job in jobs if job.waits], Unavailable("the database is busy with these rows"))
+            fail([job for job in jobs if job.waits], Unavailable("the database is busy with these rows"))
             await self._again([job for job in jobs if not job.waits], error)
         except BUSY as error:
             await self._rollback()
             log.warning("batch_refused_for_now", error=str(error), commands=len(jobs))
-            _fail(jobs, Unavailable("the database is busy with these rows"))
+            fail(jobs, Unavailable("the database is busy with these rows"))
         except Unavailable as error:
             self._forget()
-            _fail(jobs, error)
+            fail(jobs, error)
         except Exception as error:
             await self._rollback()
             if len(jobs) > 1:
@@ -187,7 +188,7 @@ class _Hand:
                 await self.settle(jobs[half:])
             elif jobs:
                 log.exception("command_poisoned", command=jobs[0].command.id, request_id=jobs[0].command.request_id)
-                _fail(jobs, error)
+                fail(jobs, error)
 
     async def _again(self, jobs: list[Job], error: Exception) -> None:
         await self._rollback()
@@ -195,7 +196,7 @@ class _Hand:
         for job in jobs:
             job.tries += 1
         given_up = [job for job in jobs if job.tries > 5]
-        _fail(given_up, Unavailable(f"given up after five tries: {type(error).__name__}"))
+        fail(given_up, Unavailable(f"given up after five tries: {type(error).__name__}"))
         for job in reversed([job for job in jobs if job.tries <= 5]):
             self._engine.put(job, first=True)
         if isinstance(error, LOST):
@@ -228,7 +229,7 @@ class _Hand:
         engine, only = self._engine, self._engine.inbox_only
         batch = await read_batch(conn, jobs, want, located, engine.policies, engine.mint, counted_from, inbox_only=only)
         if not batch.rows.empty or want.made:
-            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made), only)
+            taken = await conn.fetchval(WRITE, *batch.rows.arguments(want.made), engine.arrives_at_once)
             if taken != len(batch.rows.answers):
                 raise KeyTaken
             if self._engine.last is not None:
@@ -237,7 +238,7 @@ class _Hand:
         for job in reversed(batch.later):
             self._engine.put(job, first=True)
         for answered in batch.replies:
-            self._engine.turns.give(_tell, answered)
+            self._engine.turns.give(tell, answered)
 
     async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
         more = self._engine.more
@@ -294,15 +295,3 @@ class _Hand:
         """Give the connection back."""
         if self._conn is not None:
             await self._conn.close()
-
-
-def _tell(answered: tuple[Job, Reply]) -> None:
-    job, reply = answered
-    if not job.reply.done():
-        job.reply.set_result(reply)
-
-
-def _fail(jobs: list[Job], error: Exception) -> None:
-    for job in jobs:
-        if not job.reply.done():
-            job.reply.set_exception(error)

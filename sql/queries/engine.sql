@@ -128,9 +128,9 @@ SELECT coalesce(json_agg(r), '[]')::text FROM (
     WHERE told.customer_id IS NULL OR t.id IS NULL
     ORDER BY found.id) AS r
 
--- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at, reports, counted, inbox_only)
+-- name: write(tickets, unused_tickets, events, contacts, said, history, escalations, timers, timers_cleared, outbox, denials, answerers, answer_keys, fingerprints, statuses, bodies, etags, answer_customers, answered_at, reports, counted, arrives_at_once)
 -- All of a batch, or none of it. Answers how many idempotency keys were taken: fewer than given, and another batch was first.
--- Where there is no channel, the inbox has every message as soon as it is planned.
+-- `arrives_at_once`: there is no channel, so the inbox has every message as soon as it is planned.
 WITH ticket_rows AS (
     INSERT INTO ticket (id, revision, reported, customer_id, priority, status, subject, description, opened_at,
         first_responded_at, resolved_at, updated_at, assignee, issue_key, product, outage, merged_into, tags, sla,

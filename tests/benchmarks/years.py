@@ -79,7 +79,7 @@ class Batch:
             return f"[{','.join(texts)}]"
 
         told = (rows(self.tickets), _NOTHING, "[]", "[]", rows(self.said), rows(self.history), rows(self.escalations))
-        return (*told, rows(self.timers), "[]", "[]", "[]", *_ANSWERS)
+        return (*told, rows(self.timers), "[]", "[]", "[]", *_ANSWERS, "[]", _NOTHING, True)
 
 
 class Years:

@@ -196,9 +196,9 @@ async def _reached(url: str, number: int) -> None:
         await asyncio.sleep(LOOKS_EVERY)
 
 
-def day(path: Path, highest: Priority = "p3") -> Path:
-    """The demo's day as a file, of its incidents those that were so urgent once."""
-    some = [incident for incident in load() if incident.highest <= highest]
+def day(path: Path, highest: Priority = "p3", most: int | None = None) -> Path:
+    """The demo's day as a file, of its incidents those that were so urgent once, or some of these."""
+    some = [incident for incident in load() if incident.highest <= highest][:most]
     path.write_bytes(b"".join(lines.write(event.at, event.kind, event.id, event.body) for event in events(some, UNTIL)))
     return path
 

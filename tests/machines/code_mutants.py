@@ -15,6 +15,7 @@ import importlib
 import inspect
 import io
 import multiprocessing
+import signal
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -232,14 +233,30 @@ def _drawn(item: pytest.Item) -> bool:
 
 COLLECTED: list[pytest.Item] = []
 """What a forked process finds ready."""
+ENDS_WITHIN, AGAIN_EVERY = 60.0, 5.0
+"""Seconds that all tests may take of one mutant, two to three times what they take; what goes round for ever, and what
+tries it again, is stopped."""
+
+
+class Endless(Exception):  # noqa: N818  # what the test says that it fails by
+    """With this change something does not end."""
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise Endless
 
 
 def first_failure(mutant: CodeMutant | None) -> str | None:
-    """The first test that fails; None: the mutant survives."""
-    with mutated(mutant) if mutant else contextlib.nullcontext(), contextlib.redirect_stdout(io.StringIO()):
-        for item, following in zip(COLLECTED, [*COLLECTED[1:], None], strict=True):
-            if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
-                return item.nodeid.rpartition("/")[2]
+    """The first test that fails, or does not end; None: the mutant survives."""
+    signal.signal(signal.SIGALRM, _stop)
+    signal.setitimer(signal.ITIMER_REAL, ENDS_WITHIN if mutant else 0.0, AGAIN_EVERY)
+    try:
+        with mutated(mutant) if mutant else contextlib.nullcontext(), contextlib.redirect_stdout(io.StringIO()):
+            for item, following in zip(COLLECTED, [*COLLECTED[1:], None], strict=True):
+                if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                    return item.nodeid.rpartition("/")[2]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
     return None
 
 

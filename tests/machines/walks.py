@@ -59,7 +59,12 @@ SCOPES: dict[str, tuple[Scope, Priority]] = {
         "p2",
     ),
     "an end that waits for messages": (
-        scope("ann0 lee1", f"engage accept {ENDING}", "customer_request", channels=True),
+        scope(
+            "ann0 lee1",
+            "accept de_escalate resume complete_step close solve lower say",
+            "customer_request",
+            channels=True,
+        ),
         "p2",
     ),
     "situations that come and go": (

@@ -90,6 +90,10 @@ REFUSED = {
     "a_stranger_wrote_on_a_ticket": ["UPDATE kept_mail SET why = 'stranger'"],
     "every_eighth_height": ["INSERT INTO tree_tile VALUES (4, 0, repeat('x', 32)::bytea)"],
     "at_most_256_nodes": [f"INSERT INTO tree_tile VALUES (0, 0, repeat('x', {size})::bytea)" for size in (0, 33, 8224)],
+    "a_span_goes_forward": [
+        "INSERT INTO history_span VALUES (2, 2, now(), now())",
+        "INSERT INTO history_span VALUES (0, 2, now(), now() - interval '1 second')",
+    ],
     "a_row_ends_one_checkpoint": [
         "INSERT INTO checkpoint SELECT size, 7, 'h', now(), 'n' FROM generate_series(1, 2) AS size"
     ],
