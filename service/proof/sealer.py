@@ -57,10 +57,13 @@ class Sealer:
                 log.warning("sealing_failed", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(EVERY)
 
-    async def seal(self) -> int:
-        """One checkpoint over what is new; how many rows are new in it, 0 also where another node is at it."""
+    async def seal(self, patience: float = 0.0) -> int:
+        """One checkpoint over what is new; how many rows are new in it, 0 also where another node is at it.
+
+        Rows that stand behind somebody's open transaction are left for the next, unless one waits so many seconds.
+        """
         async with self._pool.acquire() as conn:
-            until = await self._horizon.look(conn)
+            until = await (self._horizon.complete(conn, patience) if patience else self._horizon.look(conn))
             async with conn.transaction():
                 if not await conn.fetchval(LOCK):
                     return 0

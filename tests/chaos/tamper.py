@@ -79,7 +79,7 @@ async def a_history(directory: Path, escalations: int) -> tuple[Rows, str, Verif
             for n in range(escalations):
                 e, to = await service.held(f"T-{n}")
                 (await service.act(to, e, "note", text=f"Seen {n}")).ok(201)
-                await sealer.seal()
+                await sealer.seal(patience=10.0)
             for n in range(2):
                 (await service.act("ann", e, "note", text=f"Later {n}")).ok(201)
             raw = (await service.call("aud", "GET", "/v1/history/export")).raw

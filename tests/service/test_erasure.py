@@ -112,7 +112,7 @@ async def test_no_plaintext_is_left_in_a_dump_and_every_proof_still_verifies(
     notes = tmp_path / "checkpoints"
     await others(service)
     e = await ended(service)
-    await Sealer(pool, SIGNER, notes).seal()
+    await Sealer(pool, SIGNER, notes).seal(patience=10.0)
     hashes = await service.db.fetch("SELECT seq, hash FROM history ORDER BY seq")
     before = await dump(service.database_url)
     assert before.lower().count(SECRET) > 40

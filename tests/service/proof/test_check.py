@@ -27,7 +27,7 @@ async def sealed(service: Service) -> int:
     pool = await database.connect(service.database_url)
     for n in range(3):
         await service.held(f"T-{n}")
-        await Sealer(pool, SIGNER).seal()
+        await Sealer(pool, SIGNER).seal(patience=10.0)
     await pool.close()
     assert await verify.run(service.database_url) == []
     rows = await service.db.fetch("SELECT seq FROM history ORDER BY seq")

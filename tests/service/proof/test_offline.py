@@ -35,7 +35,7 @@ async def town(shared_service: Service, tmp_path_factory: pytest.TempPathFactory
     for n in range(6):
         e, to = await shared_service.held(f"T-{n}")
         (await shared_service.act(to, e, "note", text=f"Seen {n}")).ok(201)
-        assert await sealer.seal() > 0
+        assert await sealer.seal(patience=10.0) > 0
     for n in range(2):
         (await shared_service.act("ann", e, "note", text=f"Later {n}")).ok(201)
     raw = (await shared_service.call("aud", "GET", "/v1/history/export")).raw

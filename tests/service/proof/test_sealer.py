@@ -42,11 +42,11 @@ async def test_what_is_sealed_is_all_rows_and_the_note_in_the_file_says_so(
 ):
     file = tmp_path / "checkpoints"
     sealer = Sealer(pool, SIGNER, file)
-    assert await sealer.seal() == 0
+    assert await sealer.seal(patience=10.0) == 0
     for n in range(3):
         await service.held(f"T-{n}")
-        assert await sealer.seal() > 0
-        assert await sealer.seal() == 0
+        assert await sealer.seal(patience=10.0) > 0
+        assert await sealer.seal(patience=10.0) == 0
         told = VERIFIER.read(split(file.read_text())[-1])
         assert (told.size, told.head, told.seq) == await head(service)
     assert len(split(file.read_text())) == 3
@@ -58,7 +58,7 @@ async def test_another_node_goes_on_from_what_the_tiles_say(
     monkeypatch.setattr(sealing, "AT_ONCE", 3)
     for n in range(4):
         await service.held(f"T-{n}")
-    while await Sealer(pool, SIGNER).seal():
+    while await Sealer(pool, SIGNER).seal(patience=10.0):
         pass
     stands = await service.db.fetchrow("SELECT size, head, seq FROM checkpoint ORDER BY size DESC LIMIT 1")
     assert tuple(stands) == await head(service)
@@ -69,7 +69,7 @@ async def test_tiles_of_256_make_one_of_the_next_height(service: Service, pool: 
     for start in range(0, 600, 100):
         notes = [{"escalation_id": e, "trigger": "note", "text": f"n{n}"} for n in range(start, start + 100)]
         (await service.call("ann", "POST", "/v1/transitions", notes)).ok()
-    await Sealer(pool, SIGNER).seal()
+    await Sealer(pool, SIGNER).seal(patience=10.0)
     tiles = await service.db.fetch("SELECT height, place, length(nodes) / 32 AS count FROM tree_tile ORDER BY 1, 2")
     size = (await head(service))[0]
     assert [tuple(row) for row in tiles] == [(0, 0, 256), (0, 1, 256), (0, 2, size - 512), (8, 0, 2)]
@@ -78,7 +78,7 @@ async def test_tiles_of_256_make_one_of_the_next_height(service: Service, pool: 
 async def test_two_nodes_at_once_seal_each_row_once(service: Service, pool: asyncpg.Pool):
     for n in range(3):
         await service.held(f"T-{n}")
-    made = await asyncio.gather(*(Sealer(pool, SIGNER).seal() for _ in range(4)))
+    made = await asyncio.gather(*(Sealer(pool, SIGNER).seal(patience=10.0) for _ in range(4)))
     size = (await head(service))[0]
     assert sum(made) == size
     assert await service.db.fetchval("SELECT max(size) FROM checkpoint") == size
@@ -86,14 +86,14 @@ async def test_two_nodes_at_once_seal_each_row_once(service: Service, pool: asyn
 
 async def test_a_tree_that_somebody_cut_is_not_grown(service: Service, pool: asyncpg.Pool):
     await service.held("T-1")
-    await Sealer(pool, SIGNER).seal()
+    await Sealer(pool, SIGNER).seal(patience=10.0)
     whole = await service.db.fetchval("SELECT nodes FROM tree_tile")
     await service.db.execute("UPDATE tree_tile SET nodes = substr(nodes, 1, 32)")
     await service.held("T-2")
     with pytest.raises(BrokenTreeError):
-        await Sealer(pool, SIGNER).seal()
+        await Sealer(pool, SIGNER).seal(patience=10.0)
     await service.db.execute("UPDATE tree_tile SET nodes = $1", whole)
-    assert await Sealer(pool, SIGNER).seal() > 0
+    assert await Sealer(pool, SIGNER).seal(patience=10.0) > 0
 
 
 async def test_a_row_that_commits_late_is_waited_for(service: Service):
@@ -115,7 +115,7 @@ async def test_a_row_that_commits_late_is_waited_for(service: Service):
 async def test_every_row_is_proved_over_http(service: Service, pool: asyncpg.Pool):
     for n in range(3):
         await service.held(f"T-{n}")
-        await Sealer(pool, SIGNER).seal()
+        await Sealer(pool, SIGNER).seal(patience=10.0)
     latest = (await service.call("aud", "GET", "/v1/history/checkpoint")).ok()
     assert VERIFIER.read(latest["note"]).size == latest["size"] == (await head(service))[0]
     for door in ("checkpoint", "proof?seq=1"):

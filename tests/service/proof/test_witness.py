@@ -81,7 +81,7 @@ async def test_every_checkpoint_is_handed_over_and_together_they_are_what_verify
         sealer = Sealer(pool, SIGNER, None, witness)
         for n in range(3):
             await service.held(f"T-{n}")
-            assert await sealer.seal() > 0
+            assert await sealer.seal(patience=10.0) > 0
             await kept.heard(n + 1)
     await pool.close()
     told = [VERIFIER.read(note) for note in split("".join(kept.notes))]
@@ -134,7 +134,7 @@ async def test_sealing_does_not_wait_for_a_witness_that_hangs(service: Service):
         sealer = Sealer(pool, SIGNER, None, witness)
         for n in range(2):
             await service.held(f"T-{n}")
-            assert await sealer.seal() > 0
+            assert await sealer.seal(patience=10.0) > 0
         hangs.set()
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -145,10 +145,10 @@ async def test_sealing_does_not_wait_for_a_witness_that_hangs(service: Service):
 async def test_what_was_sealed_by_a_node_that_died_is_handed_over_by_the_next(service: Service):
     pool = await database.connect(service.database_url)
     await service.held("T-1")
-    assert await Sealer(pool, SIGNER).seal() > 0
+    assert await Sealer(pool, SIGNER).seal(patience=10.0) > 0
     kept = Kept()
     async with kept_by(kept) as witness:
-        assert await Sealer(pool, SIGNER, None, witness).seal() == 0
+        assert await Sealer(pool, SIGNER, None, witness).seal(patience=10.0) == 0
         (note,) = await kept.heard(1)
     await pool.close()
     assert VERIFIER.read(note).size == await service.db.fetchval("SELECT count(*) FROM history")
