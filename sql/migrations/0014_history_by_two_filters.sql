@@ -1,7 +1,7 @@
 -- Pages of history by two filters that rarely or never meet, and by windows of time.
 
 -- Who decided how often: `clock` alone is two fifths of all rows, a large customer some hundred thousand. Two such filters
--- that never meet would be found out row by row. Each of these costs a transition some microseconds of its two hundred,
+-- that never meet would be found out row by row. Each of these costs a transition some microseconds (an estimate),
 -- in the newest month's partition, whose indexes are small and in memory.
 CREATE INDEX ON history (customer_id, actor, seq);
 CREATE INDEX ON history (customer_id, move, seq);

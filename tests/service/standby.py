@@ -21,16 +21,22 @@ import asyncpg
 from service.binaries import usable
 
 
+def stop(process: subprocess.Popen[Any]) -> None:
+    """At once and with all its processes: those of a postmaster that is killed find out by themselves, and touch their
+    folder until then."""
+    process.send_signal(signal.SIGQUIT)
+    process.wait()
+
+
 class Standby:
     """It runs until it is stopped; `url` is the same database's on it."""
 
     def __init__(self, url: str, process: subprocess.Popen[str], db: asyncpg.Connection) -> None:
         self.url, self.process, self.db = url, process, db
 
-    def kill(self) -> None:
+    def stop(self) -> None:
         """As a power cut would."""
-        self.process.kill()
-        self.process.wait()
+        stop(self.process)
 
 
 @asynccontextmanager
@@ -62,21 +68,14 @@ async def standby_of(url: str) -> AsyncIterator[Standby]:
         process = await asyncio.to_thread(lambda: subprocess.Popen(starting, stdout=log, stderr=log, **how))
     there = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
     try:
-        db = await _answers(there)
+        standby = Standby(there, process, await _answers(there))
         try:
-            yield Standby(there, process, db)
+            yield standby
         finally:
-            db.terminate()
+            standby.db.terminate()
     finally:
-        # Its own processes end with it, and only then is nothing of its folder touched any more.
-        await asyncio.to_thread(_stop, process)
+        await asyncio.to_thread(stop, process)
         shutil.rmtree(folder)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Immediately, with all its children: a killed postmaster leaves them to find out by themselves."""
-    process.send_signal(signal.SIGQUIT)
-    process.wait()
 
 
 async def _answers(url: str) -> asyncpg.Connection:

@@ -87,7 +87,7 @@ async def test_a_replica_serves_what_it_has_and_the_primary_what_it_has_not(
         assert (await said(service)).startswith("serves")
 
         # It dies, in the middle of a conversation.
-        standby.kill()
+        standby.stop()
         assert await read(service) == behind
         assert (await counted(service))["down"] >= 1
         assert (await said(service)).startswith("down")
