@@ -4,7 +4,9 @@ The spans are short enough to be waited for, and are put into a policy of the bu
 in the document's words from what was drawn; nothing of the machine is asked.
 """
 
+import dataclasses
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,10 +88,12 @@ class Arrival:
 
 
 def drawn(count: int, seed: int) -> list[Arrival]:
-    """The tickets of a burst; the same for the same seed."""
+    """The tickets of a burst; the same for the same seed. No customer says the same thing three times: that would be a
+    repeated contact, of whichever comes third."""
     rng = random.Random(f"burst/{seed}")
-    return [
-        Arrival(
+    found, said = list[Arrival](), Counter[int]()
+    for n in range(count):
+        each = Arrival(
             id=f"burst-{n:05}",
             customer=rng.randrange(len(CUSTOMERS)),
             priority=rng.choice(PRIORITIES[:3]),
@@ -97,8 +101,9 @@ def drawn(count: int, seed: int) -> list[Arrival]:
             waits=rng.random() < 0.2,
             flagged=rng.random() < 0.2,
         )
-        for n in range(count)
-    ]
+        said[each.customer] += each.flagged
+        found.append(each if said[each.customer] < 3 else dataclasses.replace(each, flagged=False))
+    return found
 
 
 def policy() -> Policy:
