@@ -33,6 +33,8 @@ LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # this server is a standby now
 )
 """What ends a connection, whatever was asked on it."""
+PASSES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a background role survives: it looks again later."""
 
 
 class MigrationError(RuntimeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 import asyncpg
@@ -135,6 +136,20 @@ Uuid = Annotated[str, Meta(pattern=f"^{UUID.pattern}$")]
 """An escalation's id, in a cursor."""
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 """An id that somebody chose, in a cursor."""
+Micros = Annotated[int, Meta(ge=0, le=8_000_000_000_000_000)]
+"""Microseconds since 1970, in a cursor."""
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def moment(at: datetime, id_: str) -> tuple[int, str]:
+    """The key, for a cursor, of what is listed by its instant and, where that is the same, by its id."""
+    return (at - _EPOCH) // _MICROSECOND, id_
+
+
+def since_moment(cursor: str | None) -> tuple[datetime | None, str | None]:
+    """The instant and id that such a cursor holds, nothing where there is none; raises as `after`."""
+    held = after(cursor, tuple[Micros, Uuid])
+    return (_EPOCH + held[0] * _MICROSECOND, held[1]) if held else (None, None)
 
 
 def _pack(key: tuple[Any, ...]) -> str:

@@ -23,6 +23,7 @@ from machines.asked import Ask, Command, Duty, Fire
 from machines.decided import Decision
 from machines.values import CLOCK
 from service.batch import Job, Reply, Settled
+from service.database import PASSES
 from service.engine import Engine
 from service.metrics import Metrics
 from service.submit import fresh_id
@@ -41,7 +42,6 @@ FIRED, STALE = 201, 204
 SWEEPS_EVERY = 60.0
 """Seconds between two looks at all shifts; whenever one has an edge, they are looked at too."""
 DUE, EDGE, SHIFTS = sql.query("timer.due"), sql.query("person.edge_between"), sql.query("person.shifts")
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 Due = tuple[str, str, datetime]
 """A ticket, the kind of its timer, and the instant for which it is armed."""
@@ -115,7 +115,7 @@ class Timers:
             try:
                 pause = await self._look()
                 await self._look_at_shifts()
-            except UNREACHABLE as error:
+            except PASSES as error:
                 log.warning("timers_not_read", error=type(error).__name__)
                 pause = LOOKS_EVERY
             if pause:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
+import yarl
 
 from service.channels.letter import WITHIN
 
@@ -34,6 +36,11 @@ def public(address: str) -> bool:
         if inner is not None:
             return public(str(inner))
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
+
+
+def named(url: str, hosts: Iterable[str]) -> bool:
+    """Whether an operator has named this URL's host among those that may be in a private network."""
+    return (yarl.URL(url).host or "").casefold() in {host.casefold() for host in hosts}
 
 
 def _guarded_socket(info: tuple[Any, ...]) -> socket.socket:

@@ -13,10 +13,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
-import yarl
 from msgspec import Struct
 
-from service.channels.guarded import session
+from service.channels.guarded import named, session
 from service.channels.letter import Address, Channel, Letter, Together
 from service.channels.webhook import post
 from service.config import HelpDesk, Settings
@@ -28,8 +27,7 @@ Request = tuple[str, str, dict[str, Any]]
 def channels(settings: Settings) -> Iterable[Channel]:
     """One, where a help desk is set."""
     if settings.help_desk:
-        host = (yarl.URL(settings.help_desk.url).host or "").casefold()
-        yield HelpDeskChannel(settings.help_desk, private=host in {each.casefold() for each in settings.private_hosts})
+        yield HelpDeskChannel(settings.help_desk, private=named(settings.help_desk.url, settings.private_hosts))
 
 
 class Desk(Struct, frozen=True):

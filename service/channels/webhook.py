@@ -18,9 +18,8 @@ from typing import Any
 
 import aiohttp
 import msgspec
-import yarl
 
-from service.channels.guarded import READS_AT_MOST, NotPublicError, session
+from service.channels.guarded import READS_AT_MOST, NotPublicError, named, session
 from service.channels.letter import WITHIN, Address, Channel, Later, Letter, Refused, Together
 from service.config import Settings, Webhook
 
@@ -36,8 +35,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def channels(settings: Settings) -> Iterable[Channel]:
     """One for each webhook that is set up."""
     for each in settings.webhooks:
-        host = yarl.URL(each.url).host or ""
-        yield WebhookChannel(each, private=host.casefold() in {host.casefold() for host in settings.private_hosts})
+        yield WebhookChannel(each, private=named(each.url, settings.private_hosts))
 
 
 def event(letter: Letter) -> dict[str, Any]:

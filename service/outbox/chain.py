@@ -14,9 +14,9 @@ import structlog
 
 import sql
 from machines.asked import ChainTold
+from service.database import PASSES
 from service.engine import Engine, Unavailable
 from service.outbox.lane import LOOKS_EVERY
-from service.outbox.sender import UNREACHABLE
 from service.outbox.tries import PASSES_AFTER
 from service.timers import in_order
 
@@ -37,7 +37,7 @@ async def watch_chains(pool: asyncpg.Pool, engine: Engine) -> None:
     while True:
         try:
             await chains_told(pool, engine)
-        except (*UNREACHABLE, Unavailable) as error:
+        except (*PASSES, Unavailable) as error:
             log.warning("chains_not_read", error=type(error).__name__)
             await asyncio.sleep(1.0)
         except Exception:  # a loop that ends would keep escalations from closing

@@ -17,6 +17,7 @@ import structlog
 import sql
 from service.channels import choose
 from service.channels.letter import JOINED, PAGES, Address, Channel, Together
+from service.database import PASSES
 from service.metrics import Metrics
 from service.outbox.lane import LOOKS_EVERY, Lane
 from service.outbox.together import GATHERS, WITHIN
@@ -29,7 +30,6 @@ AT_ONCE = 500
 """Rows that are routed together."""
 SWEEPS_EVERY, HURRIES_EVERY = 60.0, 10.0
 """Seconds between two looks for rows whose target is gone, and for pages that wait for too long."""
-UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 UNROUTED, ROUTE, ALL_TO_INBOX = (sql.query(f"outbox.{name}") for name in ("unrouted", "route", "all_to_inbox"))
 ROUTE_ANEW, WAITING = sql.query("outbox.route_anew"), sql.query("outbox.waiting")
 WAITING_PAGES, PASS_ON = sql.query("outbox.waiting_pages"), sql.query("outbox.pass_on")
@@ -63,7 +63,7 @@ class Sender:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._routes(), name="router")
                 for lane in self.lanes:
-                    tasks.create_task(lane.run(UNREACHABLE), name=f"lane {lane.channel.name}")
+                    tasks.create_task(lane.run(PASSES), name=f"lane {lane.channel.name}")
         finally:
             await self.close()
 
@@ -88,7 +88,7 @@ class Sender:
                 if self._clock() - self._hurried > HURRIES_EVERY:
                     await self.hurry()
                 routed = await self.route()
-            except UNREACHABLE as error:
+            except PASSES as error:
                 log.warning("outbox_not_routed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
             except Exception:  # a router that ends would end every lane

@@ -15,9 +15,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import msgspec
 import structlog
-import yarl
 
-from service.channels.guarded import session
+from service.channels.guarded import named, session
 from service.channels.letter import Later, Refused
 from service.channels.webhook import post, signatures
 from service.config import Settings
@@ -97,5 +96,4 @@ def from_settings(settings: Settings) -> Witness | None:
     """The witness that is set, if one is."""
     if settings.witness is None:
         return None
-    host = (yarl.URL(settings.witness.url).host or "").casefold()
-    return Witness(settings.witness, private=host in {each.casefold() for each in settings.private_hosts})
+    return Witness(settings.witness, private=named(settings.witness.url, settings.private_hosts))

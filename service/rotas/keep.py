@@ -24,11 +24,12 @@ from msgspec import Struct
 import sql
 from machines.asked import Duty
 from machines.values import CLOCK
-from service.channels.guarded import NotPublicError, session
+from service.channels.guarded import NotPublicError, named, session
+from service.database import PASSES
 from service.engine import Engine, Unavailable
 from service.rotas.feed import MOST_BYTES, FeedError, Question, Reading, Span, whose
 from service.rotas.weekly import Shift, Window, windows
-from service.timers import UNREACHABLE, in_order
+from service.timers import in_order
 
 log = structlog.get_logger(__name__)
 
@@ -142,11 +143,11 @@ class Fetcher:
     """Fetches calendars, through sockets that lead to no private address but those that an operator has named."""
 
     def __init__(self, private_hosts: Collection[str], resolver: aiohttp.abc.AbstractResolver | None = None) -> None:
-        self._private, self._resolver = {host.casefold() for host in private_hosts}, resolver
+        self._private, self._resolver = private_hosts, resolver
 
     async def fetch(self, url: str) -> bytes:
         """A calendar's bytes. Raises FeedError."""
-        private = (yarl.URL(url).host or "").casefold() in self._private
+        private = named(url, self._private)
         try:
             async with asyncio.timeout(FETCHES_WITHIN), session(private=private, resolver=self._resolver) as client:
                 return await self._get(client, yarl.URL(url), 0 if private else MOST_REDIRECTS)
@@ -209,7 +210,7 @@ async def keep_rotas(pool: asyncpg.Pool, engine: Engine, fetcher: Fetcher) -> No
         try:
             await fetch_due(pool, fetcher)
             await expand(pool, engine)
-        except (*UNREACHABLE, Unavailable) as error:
+        except (*PASSES, Unavailable) as error:
             log.warning("rotas_not_kept", error=type(error).__name__)
         except Exception:  # a loop that ends would leave rotas as they are
             log.exception("rotas_failed")

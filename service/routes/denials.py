@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import datetime
 
 import asyncpg
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 import sql
 from machines.decided import Failure
 from machines.values import State
 from service.auth import Known
 from service.door import Id, Route, query
-from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, anywhere, page
+from service.reads import PEOPLE, Page, Paged, admit, answered, anywhere, moment, page, since_moment
 from service.routes.escalations import Since, Until
 from service.routes.history import EscalationId, Trigger
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-Micros = Annotated[int, Meta(ge=0, le=8_000_000_000_000_000)]
 
 
 class Filters(Paged, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +54,7 @@ async def denials(request: web.Request) -> web.StreamResponse:
 
     async def ask(conn: asyncpg.Connection, known: Known) -> Page[DenialAnswer]:
         asked = query(request, Filters)
-        begin = after(asked.cursor, tuple[Micros, Uuid])
+        begin = since_moment(asked.cursor)
         admit(known, (*PEOPLE, "auditor"), "Only agents, people of a level and auditors may read denials.")
         rows = await conn.fetch(
             sql.query("denial.page"),
@@ -68,12 +63,11 @@ async def denials(request: web.Request) -> web.StreamResponse:
             asked.trigger,
             asked.since,
             asked.until,
-            EPOCH + begin[0] * MICROSECOND if begin else None,
-            begin[1] if begin else None,
+            *begin,
             asked.limit + 1,
         )
         found = [_decode(row["row"]) for row in rows]
-        return page(found, asked.limit, lambda d: d, lambda d: ((d.at - EPOCH) // MICROSECOND, d.id))
+        return page(found, asked.limit, lambda d: d, lambda d: moment(d.at, d.id))
 
     return answered(await anywhere(request, ask))
 

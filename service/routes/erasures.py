@@ -16,8 +16,7 @@ from service.auth import Known
 from service.door import Id, Route, nowhere, path_id, query
 from service.engine import Unavailable
 from service.problems import Refused
-from service.reads import Page, Paged, Uuid, admit, after, answered, page, reading
-from service.routes.denials import EPOCH, MICROSECOND, Micros
+from service.reads import Page, Paged, admit, answered, moment, page, reading, since_moment
 from service.submit import REQUEST_ID
 
 log = structlog.get_logger(__name__)
@@ -114,12 +113,11 @@ async def erasures(request: web.Request) -> web.StreamResponse:
     """Newest first; for admins and auditors."""
     async with reading(request) as (conn, known):
         asked = query(request, Filters)
-        begin = after(asked.cursor, tuple[Micros, Uuid])
+        begin = since_moment(asked.cursor)
         admit(known, ("admin", "auditor"), "Only admins and auditors may read who was erased.")
-        since = (EPOCH + begin[0] * MICROSECOND, begin[1]) if begin else (None, None)
-        rows = await conn.fetch(sql.query("erasure.page"), asked.customer_id, *since, asked.limit + 1)
+        rows = await conn.fetch(sql.query("erasure.page"), asked.customer_id, *begin, asked.limit + 1)
     found = [_decode(row["row"]) for row in rows]
-    return answered(page(found, asked.limit, lambda x: x, lambda x: ((x.begun_at - EPOCH) // MICROSECOND, x.id)))
+    return answered(page(found, asked.limit, lambda x: x, lambda x: moment(x.begun_at, x.id)))
 
 
 ROUTES = (

@@ -19,8 +19,7 @@ from service.inbound.adapters.told import Told
 from service.inbound.post import POST, Kept
 from service.inbound.signed import SIGNATURES
 from service.problems import Refused
-from service.reads import PEOPLE, Page, Paged, Uuid, admit, after, answered, page, reading
-from service.routes.denials import EPOCH, MICROSECOND, Micros
+from service.reads import PEOPLE, Page, Paged, admit, answered, moment, page, reading, since_moment
 from service.routes.examples import MAIL, ZENDESK
 from service.routes.tickets import ContactReport, TicketFacts, TicketReport, heard, reported, ticket_of
 from service.submit import HOUSE, REQUEST_ID, job_of, name, render, respond, submit
@@ -126,18 +125,17 @@ async def kept(request: web.Request) -> web.StreamResponse:
     """Newest first. For agents and above, and for auditors."""
     async with reading(request) as (conn, known):
         asked = query(request, Filters)
-        begin = after(asked.cursor, tuple[Micros, Uuid])
+        begin = since_moment(asked.cursor)
         admit(known, (*PEOPLE, "auditor"), "Only agents, people of a level and auditors may read what customers wrote.")
         rows = await conn.fetch(
             sql.query("mail.page"),
             asked.why,
             asked.ticket_id,
-            EPOCH + begin[0] * MICROSECOND if begin else None,
-            begin[1] if begin else None,
+            *begin,
             asked.limit + 1,
         )
     found = [_decode(row["row"]) for row in rows]
-    return answered(page(found, asked.limit, lambda m: m, lambda m: ((m.received_at - EPOCH) // MICROSECOND, m.id)))
+    return answered(page(found, asked.limit, lambda m: m, lambda m: moment(m.received_at, m.id)))
 
 
 ROUTES = (
