@@ -26,10 +26,12 @@ class AbandonedError(Exception):
 
 
 class Client:
-    """One of many. `abandons`: how often it gives up where it got no answer, so that unknown outcomes remain."""
+    """One of many. It rests about `pause` seconds between two lives."""
 
-    def __init__(self, number: int, seed: int, base: str, keys: dict[str, str], ledger: Ledger) -> None:
-        self._number, self._rng = number, random.Random(f"{seed}/{number}")
+    def __init__(
+        self, number: int, seed: int, base: str, keys: dict[str, str], ledger: Ledger, *, pause: float = 0.0
+    ) -> None:
+        self._number, self._rng, self._pause = number, random.Random(f"{seed}/{number}"), pause
         self._base, self._keys, self._ledger = base, keys, ledger
         self._lives = 0
         self.stopping = False
@@ -45,6 +47,8 @@ class Client:
                     await self._life(f"C{self._number}-{self._lives}")
                 except AbandonedError:
                     continue
+                if self._pause:
+                    await asyncio.sleep(2 * self._pause * self._rng.random())
 
     # A life ------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +39,8 @@ SECRET = "whsec_" + "A" * 43 + "="
 WELL = ("person", "escalations")
 """Audiences of the receiver that is always well."""
 DRAINED_WITHIN = 120.0
+"""Seconds that what is planned may take to arrive after the load, or as long as that took: who failed several times is
+tried again later and later."""
 POISONS = ("hang", "endless", "error")
 
 
@@ -122,21 +124,32 @@ class Seen:
         return not (self.left or self.missing or self.wrong) and self.heard > 0
 
 
-async def notices(how: str, directory: Path, *, seconds: float, clients: int, kills: int, seed: int) -> Seen:
+async def notices(
+    how: str,
+    directory: Path,
+    *,
+    seconds: float,
+    clients: int,
+    kills: int,
+    seed: int,
+    pause: float = 0.0,
+    told: Callable[[str], object] = lambda _: None,
+) -> Seen:
     """One run: load, kills, and waiting until all that can be sent is."""
     receivers, ledger, seen = Receivers(how, random.Random(seed)), Ledger(), Seen(how)
     async with postgres_in(directory / f"postgres-{how}") as postgres, receiving(receivers) as settings:
         keys = await settle(postgres.url)
         service = Service(postgres.url, directory / "service.log", **settings)
         await service.start()
-        living = [Client(n, seed, service.base, keys, ledger) for n in range(clients)]
+        living = [Client(n, seed, service.base, keys, ledger, pause=pause) for n in range(clients)]
         lives = [asyncio.create_task(client.run()) for client in living]
         try:
             began = time.monotonic()
-            for _ in range(kills):
+            for n in range(kills):
                 await asyncio.sleep(seconds / (kills + 1))
                 await service.kill()
                 await service.start()
+                told(f"{how}: {n + 1} of {kills} kills, {len(receivers.heard)} messages heard")
             await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
             for client in living:
                 client.stopping = True
@@ -145,7 +158,7 @@ async def notices(how: str, directory: Path, *, seconds: float, clients: int, ki
             db = await asyncpg.connect(postgres.url)
             seen.rate = await db.fetchval("SELECT count(*) FROM history") / spent
             targets = ["webhook:ops"] if how in POISONS else ["webhook:ops", "webhook:desk"]
-            seen.left = await _drained(db, targets)
+            seen.left = await _drained(db, targets, max(DRAINED_WITHIN, seconds))
             rows = await db.fetch(
                 "SELECT escalation_id || '.' || version || '.' || ordinal AS key, target FROM outbox"
                 " WHERE target = ANY ($1)",
@@ -165,9 +178,9 @@ async def notices(how: str, directory: Path, *, seconds: float, clients: int, ki
     return seen
 
 
-async def _drained(db: asyncpg.Connection, targets: list[str]) -> int:
+async def _drained(db: asyncpg.Connection, targets: list[str], within: float) -> int:
     """Wait until nothing is left for these; how much is."""
-    until = time.monotonic() + DRAINED_WITHIN
+    until = time.monotonic() + within
     left = "SELECT count(*) FROM outbox WHERE status <> 'delivered' AND (target IS NULL OR target = ANY ($1))"
     while (waiting := await db.fetchval(left, targets)) and time.monotonic() < until:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
@@ -190,14 +203,17 @@ app = App(name="python -m tests.chaos.notices")
 
 
 @app.default
-def main(*how: str, seconds: float = 20.0, clients: int = 8, kills: int = 0, seed: int = 1) -> None:
+def main(*how: str, seconds: float = 20.0, clients: int = 8, kills: int = 0, seed: int = 1, pause: float = 0.0) -> None:
     """Run each of `well`, `hang`, `endless`, `error`, `flaky` that is named (all but the last); exit 1 where a message
-    was lost."""
+    was lost. `--pause`: seconds, about, that each client rests between two escalations."""
     log.configure("console", "error")
     directory = Path(tempfile.mkdtemp(prefix="escalation-notices-"))
-    arguments: dict[str, Any] = {"seconds": seconds, "clients": clients, "kills": kills, "seed": seed}
-    runs = [asyncio.run(notices(each, directory, **arguments)) for each in how or ("well", *POISONS)]
-    Console().print(table(runs))
+    arguments: dict[str, Any] = {"seconds": seconds, "clients": clients, "kills": kills, "seed": seed, "pause": pause}
+    console = Console()
+    with console.status("load …") as status:
+        told = status.update if console.is_terminal else console.print
+        runs = [asyncio.run(notices(each, directory, told=told, **arguments)) for each in how or ("well", *POISONS)]
+    console.print(table(runs))
     for run in runs:
         for wrong in run.wrong[:20]:
             print(wrong, file=sys.stderr)
