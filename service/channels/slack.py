@@ -14,9 +14,8 @@ from typing import Any
 
 import aiohttp
 import msgspec
-import yarl
 
-from service.channels.guarded import session
+from service.channels.guarded import named, session
 from service.channels.letter import Address, Channel, Letter, Together
 from service.channels.webhook import post
 from service.config import Settings
@@ -35,8 +34,8 @@ def channels(settings: Settings) -> Iterable[Channel]:
 
         yield SlackChannel(settings.slack_token, settings.slack_channel, settings.slack_api_url)
     elif settings.slack_webhook_url:
-        host = yarl.URL(settings.slack_webhook_url).host or ""
-        yield IncomingWebhook(settings.slack_webhook_url, private=host in settings.private_hosts)
+        url = settings.slack_webhook_url
+        yield IncomingWebhook(url, private=named(url, settings.private_hosts))
 
 
 def escape(text: str) -> str:
