@@ -83,10 +83,12 @@ def why(one: Reported, other: Reported, policy: Policy) -> str | None:
 
 def _similar(one: Reported, other: Reported, share: float) -> bool:
     """The same words, mostly; too few words are like anything."""
-    mine, theirs = set(one.words), set(other.words)
-    if min(len(mine), len(theirs)) < FEWEST_WORDS:
+    if min(len(one.words), len(other.words)) < FEWEST_WORDS:
         return False
-    return one.print == other.print or len(mine & theirs) >= share * len(mine | theirs)
+    if one.print == other.print:
+        return True
+    mine, theirs = set(one.words), set(other.words)
+    return len(mine & theirs) >= share * len(mine | theirs)
 
 
 def _distinct(reports: Iterable[Reported], policy: Policy) -> list[Reported]:

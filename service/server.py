@@ -174,6 +174,11 @@ class Connection(RequestHandler):
         elif self._head_timer is None and data:
             self._head_timer = self._loop.call_later(self._within, self._too_slow)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Every body that was read whole is told to go on; what was not held up has nothing to be parsed once more."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     @property
     def _waits(self) -> bool:
         """No request is there yet: the first has not come whole, or the one before is answered."""
