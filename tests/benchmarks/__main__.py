@@ -19,14 +19,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from service import log
 
-from . import burst, history, statemachine, timers, words
+from . import burst, curve, history, statemachine, timers, words
 from .bench import Bench, Contender, Figure, expected, measure
 from .capacity import Loader
 from .ceiling import Ceiling
 from .database import server
 from .decide import Decide
 from .gates import Verdict, judged, missed, print_gates
-from .ours import OURS, OURS_ONE
+from .ours import CURVE, OURS, OURS_ONE
 from .process import ROOT, ProgramError
 from .profile import Profile, print_profile, profile
 from .report import document, print_figures
@@ -63,8 +63,9 @@ GROUPS = {
     ),
     "decisions": ("decide", "statemachine", "statemachine-kept"),
     "timers": (timers.AT_ONCE.name, timers.STEADILY.name),
+    "curve": tuple(each.name for each in CURVE),
 }
-"""What may be asked for together: all that the targets are about, and decisions alone."""
+"""What may be asked for together: all that the targets are about, decisions alone, and how it grows with callers."""
 
 WORDS = "words"
 """Asked for by its name alone: not a speed, but how well the policy's words find what they are for."""
@@ -146,6 +147,7 @@ async def _run(
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     names = [*GROUPS, WORDS, history.NAME, *(contender.name for contender in CONTENDERS)]
+    points = [each.name for each in CURVE]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description="Speeds, measured in turns on this machine. Without a name: all of them.",
@@ -168,7 +170,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where the figures go (under the cache folder)")
     parser.add_argument("--cache", type=Path, default=ROOT / ".bench", help="folder of rivals' environments")
     options = parser.parse_args(argv)
-    if unknown := sorted(set(options.names) - set(names)):
+    if unknown := sorted(set(options.names) - {*names, *points}):
         parser.error(f"no such thing to measure: {', '.join(unknown)}; there are {', '.join(names)}")
     options.cache = options.cache.absolute()
     # Not for git to see, wherever it lies.
@@ -215,6 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     named = {each for name in options.names for each in GROUPS.get(name, (name,))}
     everything = not options.names and not options.profile
     wanted = [each for each in CONTENDERS if everything or each.name in named]
+    wanted += [each for each in CURVE if each.name in named]
     if (cores := os.cpu_count() or 1) != 2:
         console.print(f"These targets are stated for two cores; this machine has {cores}.")
     if (busy := os.getloadavg()[0]) > _QUIET:
@@ -231,6 +234,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_figures(console, figures)
     burst.print_burst(console, figures)
     print_gates(console, verdicts)
+    if curve.measured(figures):
+        picture = options.json.with_name("curve.svg")
+        picture.write_text(curve.drawn(figures, f"{os.cpu_count()} cores, Postgres beside"))
+        console.print(f"{picture}", style="dim", highlight=False)
     if seen:
         print_profile(console, seen)
     console.print(f"{options.json}", style="dim", highlight=False)

@@ -29,18 +29,19 @@ SCRIPT = "tests.benchmarks.lives:lives"
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """The service; `connections`, where it is not as many as everybody gets."""
+    """The service, in so many processes (`workers`); `connections`, where it is not as many as everybody gets."""
 
     name: str
     title: str
     unit: str
     connections: int | None = None
     settings: tuple[str, ...] = ("one process",)
+    workers: int = 1
 
     @asynccontextmanager
     async def ready(self, bench: Bench, setting: str) -> AsyncIterator[Measure]:
         """A copy of the stage, then the service."""
-        async with bench.stage.copy(self.name) as made, service(made.url) as (port, _):
+        async with bench.stage.copy(self.name) as made, service(made.url, workers=self.workers) as (port, _):
             before = await written(made.url)
             bench = replace(bench, connections=self.connections or bench.connections)
             measure = over_http(bench, port, SCRIPT, {"keys": dict(made.keys)})
@@ -58,4 +59,18 @@ class Ours:
 
 
 OURS = Ours("ours", "Escalation Matrix", "transitions/s")
+CONNECTIONS, PROCESSES = (1, 4, 16, 32, 64, 128), (1, 2, 4)
+"""Where the curve is measured: how many speak at once, and to how many processes of the service."""
+CURVE = tuple(
+    Ours(
+        f"curve-{processes}-{connections}",
+        f"{connections} connections",
+        "transitions/s, by connections and processes",
+        connections=connections,
+        settings=(f"{processes} process{'es' if processes > 1 else ''}",),
+        workers=processes,
+    )
+    for processes in PROCESSES
+    for connections in CONNECTIONS
+)
 OURS_ONE = Ours("ours-one", "Escalation Matrix", "transitions/s, one connection", connections=1)

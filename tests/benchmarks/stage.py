@@ -79,15 +79,16 @@ class Stage:
 
 @asynccontextmanager
 async def service(
-    url: str, launcher: tuple[Argument, ...] = ("-m", "service"), *, timers: bool = True
+    url: str, launcher: tuple[Argument, ...] = ("-m", "service"), *, timers: bool = True, workers: int = 1
 ) -> AsyncIterator[tuple[int, int]]:
-    """The real service in one process on that database; yields its port and its pid.
+    """The real service on that database, in so many processes; yields its port and its pid.
 
     It logs JSON to a file, as under any supervisor. `launcher` says how Python is to start it; without `timers` it
     fires none.
     """
     port = free_port()
-    argv: list[Argument] = [sys.executable, *launcher, "serve", "--workers", "1", "--no-migrate", "--port", str(port)]
+    argv: list[Argument] = [sys.executable, *launcher, "serve", "--no-migrate", "--port", str(port)]
+    argv += ["--workers", str(workers)]
     # Whatever else is set where the benchmarks run is not what is measured.
     others = {name: "" for name in os.environ if name.startswith("ESCALATION_")}
     env = {**others, "ESCALATION_DATABASE_URL": url, "ESCALATION_LOG_FORMAT": "json", "ESCALATION_LOG_LEVEL": "info"}
