@@ -114,7 +114,6 @@ def _same_words(one: Reported, other: Reported) -> bool:
     return one.print == other.print and (not alone or one.ticket_id == other.ticket_id)
 
 
-def after(reports: Iterable[Reported], new: Reported | None, counted: tuple[str, ...]) -> tuple[Reported, ...]:
+def after(reports: Iterable[Reported], new: Reported, counted: tuple[str, ...]) -> tuple[Reported, ...]:
     """The reports that are known once this one was decided."""
-    known = (*reports, new) if new else tuple(reports)
-    return tuple(replace(r, counted=True) if r.id in counted else r for r in known)
+    return tuple(replace(r, counted=True) if r.id in counted else r for r in (*reports, new))

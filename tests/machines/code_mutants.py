@@ -47,8 +47,8 @@ machines.effects       update_customer remind
 machines.matrix        Policy.page_after
 """
 TESTS = (
-    "clock ownership reports flags situations waiting calendar sla deescalation handoff world matrix golden walk races"
-    " properties"
+    "clock ownership reports flags situations repeats waiting calendar sla deescalation handoff world matrix golden"
+    " walk races properties"
 )
 """The tests that are asked, the quick ones first."""
 

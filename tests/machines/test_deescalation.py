@@ -362,3 +362,10 @@ def test_the_survey_is_answered_once_and_by_nobody_who_calls_it() -> None:
     again = play.does("clock", replace(asked, fields=Rating(score=1)))
     assert isinstance(again, Refusal)
     assert (again.status, play.stands.csat) == (422, 4)
+
+
+def test_an_answer_to_the_survey_of_what_is_not_closed_yet_is_refused() -> None:
+    for play in (at_level(2), ending()):
+        refused = play.does("clock", Transition(play.stands.id, "rate", Rating(score=4)))
+        assert isinstance(refused, Refusal)
+        assert (refused.status, refused.code, play.stands.csat) == (409, "no_such_move", None)
