@@ -86,7 +86,7 @@ def _similar(one: Reported, other: Reported, share: float) -> bool:
     mine, theirs = set(one.words), set(other.words)
     if min(len(mine), len(theirs)) < FEWEST_WORDS:
         return False
-    return one.print == other.print or len(mine & theirs) >= share * len(mine | theirs)
+    return len(mine & theirs) >= share * len(mine | theirs)
 
 
 def _distinct(reports: Iterable[Reported], policy: Policy) -> list[Reported]:
@@ -101,7 +101,7 @@ def _distinct(reports: Iterable[Reported], policy: Policy) -> list[Reported]:
         if again:
             continue
         opening = next((i for i, k in enumerate(kept) if k.ticket_id == r.ticket_id and k.sender is None), None)
-        if opening is not None and r.sender is not None:
+        if opening is not None:
             kept[opening] = r
         else:
             kept.append(r)
