@@ -126,16 +126,15 @@ def since_plus(since: datetime, span: timedelta) -> datetime:
 def _offsets(zone: tzinfo, begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """The stretches of a day in which the zone's offset from UTC stays the same."""
     while begin < until:
-        offset, end = _offset(zone, begin), until
-        if _offset(zone, end) != offset:
-            end = _jump(zone, begin, end)
+        offset = _offset(zone, begin)
+        end = _jump(zone, begin, until, offset)
         yield begin, end, offset
         begin = end
 
 
-def _jump(zone: tzinfo, begin: datetime, end: datetime) -> datetime:
-    """The first second with another offset than at `begin`; at `end` it has another."""
-    offset, seconds = _offset(zone, begin), range((end - begin) // SECOND)
+def _jump(zone: tzinfo, begin: datetime, until: datetime, offset: timedelta) -> datetime:
+    """The first second with another offset than this one, which it has at `begin`; `until` if there is none."""
+    seconds = range((until - begin) // SECOND)
     return begin + SECOND * bisect(seconds, False, key=lambda n: _offset(zone, begin + n * SECOND) != offset)
 
 

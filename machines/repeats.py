@@ -85,8 +85,6 @@ def _similar(one: Reported, other: Reported, share: float) -> bool:
     """The same words, mostly; too few words are like anything."""
     if min(len(one.words), len(other.words)) < FEWEST_WORDS:
         return False
-    if one.print == other.print:
-        return True
     mine, theirs = set(one.words), set(other.words)
     return len(mine & theirs) >= share * len(mine | theirs)
 
@@ -103,7 +101,7 @@ def _distinct(reports: Iterable[Reported], policy: Policy) -> list[Reported]:
         if again:
             continue
         opening = next((i for i, k in enumerate(kept) if k.ticket_id == r.ticket_id and k.sender is None), None)
-        if opening is not None and r.sender is not None:
+        if opening is not None:
             kept[opening] = r
         else:
             kept.append(r)
@@ -116,7 +114,6 @@ def _same_words(one: Reported, other: Reported) -> bool:
     return one.print == other.print and (not alone or one.ticket_id == other.ticket_id)
 
 
-def after(reports: Iterable[Reported], new: Reported | None, counted: tuple[str, ...]) -> tuple[Reported, ...]:
+def after(reports: Iterable[Reported], new: Reported, counted: tuple[str, ...]) -> tuple[Reported, ...]:
     """The reports that are known once this one was decided."""
-    known = (*reports, new) if new else tuple(reports)
-    return tuple(replace(r, counted=True) if r.id in counted else r for r in known)
+    return tuple(replace(r, counted=True) if r.id in counted else r for r in (*reports, new))

@@ -60,7 +60,7 @@ def fire(story: Story, ask: Fire) -> dict[TimerKind, datetime | None]:
             _clock_due(story, ask.kind)
         else:
             _p1_due(story, ask.due_at)
-    return {kind: due for kind, due in timers(story).items() if kind == ask.kind and due != ask.due_at}
+    return {kind: due for kind, due in timers(story).items() if kind == ask.kind}
 
 
 def _p1_by(ticket: Ticket, tier: Tier, policy: Policy) -> datetime | None:

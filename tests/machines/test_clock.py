@@ -87,6 +87,27 @@ def test_a_page_that_comes_late_counts_from_when_it_came():
     assert play.stands.page_by == play.now + 5 * MINUTE
 
 
+@pytest.mark.parametrize(
+    ("people", "late"),
+    [(("lee1", "mia2"), [("lee1", {"level": 2})]), (("lee1", "dan3"), [("lee1", {"level": 3})]), (("-lee1",), [])],
+    ids=["the next level", "the one above, where somebody is", "nobody was there"],
+)
+def test_whoever_let_a_level_go_unanswered_hears_where_it_went(people, late):
+    play = unanswered(1, *people)
+    play.until(HOUR)
+    risen = next(e for e in play.entries if e.reason == "response_overdue")
+    assert [(m.to, m.payload) for m in risen.messages if m.template == "handoff_overdue"] == late
+    assert all(m.to for m in risen.messages)
+
+
+def test_whoever_was_still_in_time_is_not_told_that_they_were_late():
+    play = unanswered(1)
+    play.request("executive_visibility", "ann0")
+    assert (play.stands.state, play.last.reason) == ("l3", "executive_visibility")
+    assert play.last.detail["superseded"] == "lee1"
+    assert [m.to for m in play.told("person")] == ["dan3"]
+
+
 # Solved -----------------------------------------------------------------------------------------------------------
 
 

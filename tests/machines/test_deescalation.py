@@ -155,6 +155,9 @@ def test_what_was_said_at_a_step_lies_in_said():
     assert play.stands.steps["confirm_with_customer"].said == play.last.said.id
     assert play.last.said.text == {"detail": "Mail 7"}
     assert play.last.detail == {"step": "confirm_with_customer"}
+    play.call("mia2", "complete_step", step="update_ticket")
+    assert play.stands.steps["update_ticket"].said is None
+    assert play.entries[-2].said is None
 
 
 def test_a_pending_handoff_ends_with_the_issue():
@@ -359,6 +362,38 @@ def test_the_survey_is_answered_once_and_by_nobody_who_calls_it() -> None:
         assert (refused.status, refused.code, play.stands.csat) == (409, "no_such_move", None)
     assert play.did("clock", asked).entries[0].trigger == "rate"
     assert (play.stands.csat, play.stands.state) == (4, "closed")
+    assert play.last.said
+    assert play.last.said.text == {"text": "Kind"}
     again = play.does("clock", replace(asked, fields=Rating(score=1)))
     assert isinstance(again, Refusal)
     assert (again.status, play.stands.csat) == (422, 4)
+    play = whole_life()
+    assert (
+        play.did("clock", replace(asked, escalation_id=play.stands.id, fields=Rating(score=1))).entries[0].said is None
+    )
+
+
+def test_an_answer_to_the_survey_of_what_is_not_closed_yet_is_refused() -> None:
+    for play in (at_level(2), ending()):
+        refused = play.does("clock", Transition(play.stands.id, "rate", Rating(score=4)))
+        assert isinstance(refused, Refusal)
+        assert (refused.status, refused.code, play.stands.csat) == (409, "no_such_move", None)
+
+
+def test_the_contact_that_asked_for_it_does_not_withdraw_it() -> None:
+    play = Play()
+    play.report()
+    play.contact("call")
+    withdrawal = {"criterion": "request_withdrawn", "evidence": "k0"}
+    assert play.refused("ann0", "withdraw", **withdrawal) == (422, ["criterion_evidenced"])
+    play.contact("portal")
+    play.call("ann0", "withdraw", **{**withdrawal, "evidence": "k1"})
+
+
+@pytest.mark.parametrize(("named", "told"), [(0, "version 0"), (9, "version 9"), (-1, "no version of it")])
+def test_who_has_seen_another_version_is_told_which_they_named(named: int, told: str) -> None:
+    play = at_level(2)
+    refused = play.does("mia2", Transition(play.stands.id, "note", if_match=named))
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.code) == (412, "stale_version")
+    assert f"If-Match names {told}; it is at {play.stands.version}." in str(refused.detail)

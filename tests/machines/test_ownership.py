@@ -326,6 +326,7 @@ def test_reassigning_to_the_briefs_writer_takes_the_clocks_brief():
 def test_join_and_disengage_change_the_engaged_and_the_chain_remembers():
     play = at_level(2)
     play.call("dan3", "join")
+    assert not play.last.messages, "who joins by themselves knows it"
     assert play.stands.engaged == ("ann0", "mia2", "dan3")
     play.call("mia2", "join", person="lee1")
     assert [m.to for m in play.last.messages if m.template == "joined"] == ["lee1"]

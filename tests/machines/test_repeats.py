@@ -9,12 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from machines.asked import Gist
+from machines.document import Cell
+from machines.matrix import Policy
 from machines.repeats import why
 from machines.values import Reported
 from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play
 
 DAY = timedelta(days=1)
+KIM = "kim@acme.example"
 
 
 def earlier(n: int, at: datetime = NOW - DAY, **more: object) -> Reported:
@@ -150,6 +153,12 @@ def test_tickets_of_one_customer_are_similar_where_most_words_that_opened_them_a
     assert why(one, other, POLICY) == ("similar_text" if same else None)
     assert why(one, replace(other, customer_id="beta"), POLICY) is None
     assert why(one, replace(other, sender="boss@acme.example"), POLICY) is None
+    assert why(replace(one, sender="boss@acme.example"), other, POLICY) is None
+
+
+def test_four_words_are_enough_to_be_alike():
+    one, other = (earlier(n, issue_key=None, words=(1, 2, 3, 4), print="a") for n in (1, 2))
+    assert why(one, other, POLICY) == "similar_text"
 
 
 def test_short_texts_are_like_none():
@@ -161,3 +170,60 @@ def test_a_ticket_that_arrives_solved_reports_nothing():
     play = Play()
     play.reports = (earlier(1), earlier(2))
     assert play.report(issue_key="DISK", status="solved").situations == ()
+
+
+def test_reports_of_other_issues_do_not_count():
+    play = Play()
+    play.reports = (earlier(1, issue_key="NETWORK"), earlier(2, issue_key="NETWORK"))
+    assert play.report(issue_key="DISK").situations == ()
+
+
+def test_a_tier_without_such_a_row_begins_nothing_and_a_duplicate_is_no_third_report_once_there_is_one():
+    row = POLICY.document.matrix["repeated_contact"]
+    none = replace(row, starter=Cell(level=0, origin="default"))
+    matrix = {**POLICY.document.matrix, "repeated_contact": none}
+    play = Play("starter", policy=Policy(replace(POLICY.document, matrix=matrix), 1))
+    play.report()
+    for n in range(4):
+        play.until(HOUR)
+        assert says(play, f"text {n}") == []
+    play.policy = POLICY
+    play.until(MINUTE)
+    assert says(play, "text 3") == []
+    assert says(play, "text 4") == ["repeated_contact"]
+
+
+def test_what_is_told_again_under_an_id_that_counts_already_is_the_same_report():
+    play = Play()
+    play.report()
+    play.reports = tuple(earlier(n, id=f"k{n}", ticket_id="T-1", sender=KIM, print=f"text {n}") for n in (0, 1))
+    assert says(play, "as it was corrected", id="k0") == []
+    assert says(play, "another", id="k2") == ["repeated_contact"]
+
+
+@pytest.mark.parametrize(("later", "begins"), [(timedelta(microseconds=-1), False), (timedelta(0), True)])
+def test_the_same_text_counts_again_once_it_is_an_hour_apart(later, begins):
+    play = Play()
+    play.report()
+    assert says(play, "alarm") == []
+    play.until(HOUR + later)
+    assert says(play, "alarm") == []
+    assert says(play, "a word of a person") == ["repeated_contact"] * begins
+
+
+def test_a_mail_to_two_tickets_of_one_issue_is_one_report():
+    play = Play()
+    play.report(issue_key="DISK")
+    play.reports += (earlier(1, NOW - MINUTE, sender=KIM, print="a"), earlier(2))
+    assert says(play, "a") == []
+    assert says(play, "b") == ["repeated_contact"]
+
+
+def test_calls_on_different_tickets_are_different_reports_and_so_are_tickets_that_open_with_the_same_text():
+    play = Play()
+    play.report(issue_key="DISK")
+    play.reports += tuple(earlier(n, NOW, sender=KIM) for n in (1, 2))
+    assert [s.situation for s in play.contact("call", request=False).situations] == ["repeated_contact"]
+    play = Play()
+    play.reports = tuple(earlier(n, NOW, print="a") for n in (1, 2))
+    assert [s.situation for s in play.report(issue_key="DISK").situations] == ["repeated_contact"]

@@ -12,12 +12,14 @@ from machines.case import Facts
 from machines.decide import decide
 from machines.decided import Decision, Refusal
 from machines.matrix import Policy
-from machines.values import Ticket
+from machines.values import Phase, Ticket
 from tests.machines.cast import ACME, HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play, at_level
 
 DAY = timedelta(days=1)
 TIERS = ("enterprise", "professional", "starter")
+FOLLOWED = Ticket("T-1", opened_at=NOW, phases=(Phase(NOW, "enterprise", "p1", "open"),))
+"""One whose SLA clocks run."""
 
 
 def situations(play: Play) -> list[tuple[str, object]]:
@@ -156,13 +158,17 @@ def test_a_lowered_priority_stops_no_running_clock():
     assert play.stands.respond_by
 
 
-@pytest.mark.parametrize(("ticket", "customer"), [(None, None), (None, ACME), (Ticket("T-1"), None)])
-def test_a_p1_timer_of_a_ticket_that_nobody_reported_changes_nothing(ticket, customer):
+@pytest.mark.parametrize(
+    ("ticket", "customer"),
+    [(None, None), (None, ACME), (Ticket("T-1"), None), (Ticket("T-1"), ACME), (FOLLOWED, None)],
+    ids=["none", "no ticket", "one without a customer", "one that was only named", "a customer who is not known"],
+)
+def test_a_timer_of_a_ticket_that_nobody_reported_or_whose_customer_is_not_known_changes_nothing(ticket, customer):
     known = Facts(THE_CLOCK, ticket=ticket, customer=customer, waiting={"p1": NOW})
     for ask in (Rearm("T-1"), Fire("T-1", "p1", NOW)):
         got = decide(known, Command("c", ask, "r"), POLICY, NOW)
         assert isinstance(got, Decision)
-        assert got.entries == ()
+        assert (got.entries, got.escalation) == ((), None)
 
 
 def test_solving_ends_the_clock_of_a_p1_that_was_lowered_and_reopening_starts_none():

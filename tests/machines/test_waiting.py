@@ -7,8 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from machines.asked import Rearm
+from machines.decided import Decision
 from machines.document import Cell
 from machines.matrix import Policy
+from machines.values import Tier
 from tests.machines.cast import HOUR, MINUTE, NOW, POLICY
 from tests.machines.play import Play
 
@@ -111,6 +114,59 @@ def test_a_policy_that_moved_the_target_meanwhile_moves_the_timer():
     play.now = due
     assert play.fire("resolution", due).entries == ()
     assert play.timers["resolution"] == NOW + 1.5 * DAY, "half of three days"
+
+
+def test_a_timer_that_fires_moves_itself_and_no_other():
+    play = Play(clocks=True)
+    play.report()
+    due = play.timers["first_response"]
+    assert due < play.timers["resolution"]
+    play.now = due
+    assert play.fire("first_response", due).timers == {"first_response": NOW + 3 * HOUR}, "75 % of four hours"
+
+
+# Another tier -----------------------------------------------------------------------------------------------------
+
+
+def moved(play: Play, tier: Tier) -> Decision:
+    """The customer's contract is another."""
+    play.customer = replace(play.customer, tier=tier)
+    return play.did("clock", Rearm("T-1"))
+
+
+def test_another_tier_moves_the_clocks_that_run_and_what_was_counted_stays():
+    play = reported("professional")
+    play.until(DAY)
+    got = moved(play, "enterprise")
+    assert got.ticket
+    assert [(phase.at, phase.tier) for phase in got.ticket.phases] == [
+        (NOW, "professional"),
+        (NOW + DAY, "enterprise"),
+    ]
+    assert (got.entries, got.timers) == ((), {"resolution": NOW + DAY})
+    play.until(DAY)
+    assert play.stands.situations[0].at == NOW + 2 * DAY, "two days in all, of which one had passed"
+
+
+def test_the_same_tier_again_changes_nothing():
+    play = reported()
+    play.until(HOUR)
+    got = moved(play, "enterprise")
+    assert (got.ticket, got.timers) == (None, {})
+
+
+def test_what_is_solved_keeps_the_terms_under_which_it_was_solved():
+    play = reported()
+    play.until(HOUR)
+    play.report(status="solved", first_responded_at=NOW)
+    before = play.ticket
+    play.until(HOUR)
+    got = moved(play, "starter")
+    assert (got.ticket, got.timers, play.ticket) == (None, {}, before)
+    play.until(HOUR)
+    play.report(status="open", first_responded_at=NOW)
+    assert play.ticket
+    assert [phase.tier for phase in play.ticket.phases] == ["enterprise", "enterprise", "starter"]
 
 
 def test_a_report_that_was_known_before_there_were_clocks_begins_them_as_it_was_known():

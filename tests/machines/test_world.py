@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from machines.asked import THE_CLOCK, Command, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import THE_CLOCK, Command, Fire, Gist, Heard, Rearm, Report, Request, Transition
 from machines.decided import Decision, Refusal
 from machines.fields import WithCriterion
 from machines.matrix import Policy
@@ -196,6 +196,20 @@ def test_a_p1_that_is_reported_late_fires_in_the_same_batch_and_older_facts_leav
     assert fired.timers["p1"] is None
     w.absorb(fired)
     assert w.facts(Command("c3", Rearm("T-1"), "r"), THE_CLOCK).waiting["p1"] is None
+
+
+def test_three_reports_of_one_batch_are_a_repeated_contact_and_do_not_count_again_in_it():
+    w = world(tickets=[ticket()])
+    desk = w.actor("k-desk", "d-desk", None)
+    assert desk
+    begun = []
+    for n in range(6):
+        told = Heard(f"k-{n}", "T-1", None, "portal", "kim@acme.example", "customer", gist=Gist(f"text {n}", (n,)))
+        got = w.decide(Command(f"c{n}", told, "r"), desk)
+        assert isinstance(got, Decision)
+        w.absorb(got)
+        begun.append([s.situation for s in got.situations])
+    assert begun == [[], [], ["repeated_contact"]] * 2
 
 
 def test_holders_are_the_owner_and_who_a_pending_handoff_is_offered_to():
