@@ -26,10 +26,13 @@ from service.outbox.sender import Sender
 from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.rates import RATES, Rates
 from service.replica import Replica
+from service.room import ROOM, room
 from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
+from service.routes.health import LEAVING
 from service.server import Runner, answer, expect, handle, limits
 from service.submit import HOUSE, TURNS, House
 from service.timers import Timers
@@ -41,7 +44,8 @@ def build(settings: Settings, url: str) -> web.Application:
     how = limits(settings.request_within)
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
-    app[METRICS] = Metrics()
+    app[METRICS], app[ROOM], app[LEAVING] = Metrics(), room(settings), asyncio.Event()
+    app[RATES] = Rates(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
@@ -117,8 +121,10 @@ def build(settings: Settings, url: str) -> web.Application:
 
 
 async def serve(settings: Settings, url: str, *, announce: Callable[[str], None] = print) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT): new requests are refused, what waits is decided."""
-    runner = Runner(build(settings, url), access_log=None, shutdown_timeout=settings.shutdown_within)
+    """Serve until told to stop (SIGTERM, SIGINT): /readyz says so, then nobody else is let in, what was accepted is
+    decided and answered."""
+    app = build(settings, url)
+    runner = Runner(app, access_log=None, shutdown_timeout=settings.shutdown_within)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1 or None)
     await site.start()
@@ -128,8 +134,8 @@ async def serve(settings: Settings, url: str, *, announce: Callable[[str], None]
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     announce(f"listening on http://{settings.host}:{port}")
-    stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(name, app[LEAVING].set)
+    await app[LEAVING].wait()
+    await asyncio.sleep(settings.leaves_after)
     await runner.cleanup()

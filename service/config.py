@@ -162,8 +162,17 @@ class Settings:
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
     read_connections: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
-    # Seconds that a client may take to send a whole request.
+    # Connections that are taken at once, where there are file descriptors for so many; above it 503 with Retry-After.
+    connections: Count = 8192
+    # Requests a second that one key, or one session of the console, may make of this node, and how many at once; above
+    # it 429 with Retry-After. An item of a bulk counts as one. Unset means as many as it likes.
+    rate_limit: Seconds | None = None
+    rate_burst: Count = 100
+    # Seconds that a client may take to send a whole request, or to take what it is sent.
     request_within: Seconds = 15.0
+    # Seconds for which a node that was told to stop still lets everybody in, while /readyz says that it leaves: for
+    # balancers that look now and then.
+    leaves_after: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     # Seconds that requests in flight get when the service is told to stop.
     shutdown_within: Seconds = 10.0
 

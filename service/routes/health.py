@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 import asyncpg
@@ -31,6 +32,10 @@ UNREADY = (
 """Whatever keeps us from asking the database."""
 
 
+LEAVING = web.AppKey("leaving", asyncio.Event)
+"""Set once this node was told to stop."""
+
+
 class Alive(Struct, frozen=True):
     """The process answers."""
 
@@ -58,7 +63,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 async def readyz(request: web.Request) -> web.StreamResponse:
     """503 while the service should get no requests: no database, or one that lacks a migration or a move, or whose
-    timers fire late."""
+    timers fire late; or this node was told to stop."""
     try:
         async with connection(request.app[HOUSE].reads) as conn:
             late_after = request.app[HOUSE].settings.timers_late_after
@@ -72,6 +77,8 @@ async def readyz(request: web.Request) -> web.StreamResponse:
             "reads of what has happened" if replica.state == "serves" else "nothing: the primary answers in its place"
         )
         checks["replica"] = Check(True, f"{replica.state}: {told}")
+    if request.app[LEAVING].is_set():
+        checks["node"] = Check(False, "was told to stop: it answers what it is asked, and leaves")
     ready = all(check.ok for check in checks.values())
     answer = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
     if not ready:
