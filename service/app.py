@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from machines.case import Mint, SeededMint
-from service import channels, clock, console, database
+from service import channels, clock, console, database, heartbeat
+from service.auditor import Auditor
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
 from service.config import Settings
@@ -87,6 +88,11 @@ def build(settings: Settings, url: str) -> web.Application:
         tasks.append(asyncio.create_task(feed.run(), name="feed"))
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
+        if settings.audits:
+            auditor = Auditor(reads, app[METRICS], late_after=None if virtual else settings.timers_late_after)
+            tasks.append(asyncio.create_task(auditor.run(), name="auditor"))
+            if beats := heartbeat.from_settings(settings, auditor.unwell, app[METRICS]):
+                tasks.append(asyncio.create_task(beats.run(), name="heartbeat"))
         if settings.signing_key is not None:
             seen_by = witness.from_settings(settings)
             if seen_by is not None:

@@ -14,7 +14,7 @@ import msgspec
 _PREFIX = "ESCALATION_"
 SECRETS = (
     *("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks", "apprise"),
-    "witness",
+    *("witness", "heartbeat_url"),
 )
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
@@ -110,6 +110,11 @@ class Settings:
     timers: bool = True
     # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
     timers_late_after: Seconds = 30.0
+    # Whether this node takes part in checking, slice by slice, that no timer is late and no invariant is broken.
+    audits: bool = True
+    # What hears every so many seconds that they are not; it is to raise an alarm when it hears nothing.
+    heartbeat_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)] | None = None
+    heartbeat_every: Seconds = 60.0
 
     # Whether this node sends what the outbox holds; with several nodes on one database, not every one has to.
     sends: bool = True
@@ -129,8 +134,8 @@ class Settings:
     apprise: tuple[AppriseTarget, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
-    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the
-    # environment as JSON.
+    # Hosts that webhooks, the witness, the heartbeat and the help desk may name although they are in a private network;
+    # in the environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -220,6 +225,8 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
     if "witness" in values and "signing_key" not in values:
         findings.append(f"{given['witness'][1]}: needs signing_key, for nothing is sealed without it")
+    if "heartbeat_url" in values and values.get("audits") is False:
+        findings.append(f"{given['heartbeat_url'][1]}: needs audits, for nothing else can say that all is well")
     if signing_key := values.get("signing_key"):
         from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
 

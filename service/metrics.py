@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
@@ -69,6 +72,36 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self._audited = Counter(
+            "escalation_audit_slices", "Slices that the auditor looked at here.", ("part",), registry=self.registry
+        )
+        self._findings = Counter(
+            "escalation_audit_findings",
+            "Broken invariants that it found here, once a round each.",
+            ("claim",),
+            registry=self.registry,
+        )
+        self._found = Gauge(
+            "escalation_audit_found",
+            "Broken invariants in its last whole round and the one going on, on any node.",
+            registry=self.registry,
+        )
+        self._late_timers = Gauge(
+            "escalation_audit_late_timers",
+            "Timers that are later than they may be, counted up to 20.",
+            registry=self.registry,
+        )
+        self._looked = Gauge(
+            "escalation_audit_looked_timestamp_seconds", "When any node last looked at a slice.", registry=self.registry
+        )
+        self._round = Gauge(
+            "escalation_audit_round_timestamp_seconds",
+            "When everything had last been looked at; 0: not yet.",
+            registry=self.registry,
+        )
+        self._beats = Counter(
+            "escalation_heartbeats", "Heartbeats, and what came of each.", ("outcome",), registry=self.registry
+        )
         self._known: dict[tuple[str, str, int], Histogram] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -109,6 +142,26 @@ class Metrics:
     def read_from_replica(self, state: str) -> None:
         """The replica served a read, or was in another state than to do so."""
         self._replica.labels(state).inc()
+
+    def audited(self, part: str, claims: Iterable[str]) -> None:
+        """The auditor looked at a slice here, and found these claims broken."""
+        self._audited.labels(part).inc()
+        for claim in claims:
+            self._findings.labels(claim).inc()
+
+    def audit_stands(self, found: int, looked_at: datetime | None, round_at: datetime | None) -> None:
+        """What the audit has found, and when it looked, on whatever node."""
+        self._found.set(found)
+        self._looked.set(looked_at.timestamp() if looked_at else 0)
+        self._round.set(round_at.timestamp() if round_at else 0)
+
+    def audit_late(self, timers: int) -> None:
+        """So many timers are later than they may be."""
+        self._late_timers.set(timers)
+
+    def beat(self, outcome: str) -> None:
+        """A heartbeat was heard, not taken, or withheld."""
+        self._beats.labels(outcome).inc()
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

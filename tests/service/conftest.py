@@ -186,9 +186,9 @@ class Service:
 @asynccontextmanager
 async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
     """A service on this migrated database, with its cast. With the system's clock, which `now_is` stops, it fires no
-    timers unless told to, and it sends nothing."""
+    timers unless told to, and it sends and audits nothing."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    app = build(Settings(**{"timers": False, "sends": False, **settings}), database_url)
+    app = build(Settings(**{"timers": False, "sends": False, "audits": False, **settings}), database_url)
     runner = Runner(app, access_log=None, shutdown_timeout=1.0)
     db = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
     await runner.setup()
