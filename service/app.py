@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -39,9 +40,16 @@ from service.submit import HOUSE, TURNS, House
 from service.timers import Timers
 from service.turns import Turns
 
+if TYPE_CHECKING:  # loaded where traces are wanted, and not before
+    from service.tracing import Tracing
 
-def build(settings: Settings, url: str) -> web.Application:
+
+def build(settings: Settings, url: str, *, tracing: Tracing | None = None) -> web.Application:
     """The application on a migrated database."""
+    if settings.traces and tracing is None:
+        from service.tracing import from_environment
+
+        tracing = from_environment()
     how = limits(settings.request_within)
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
@@ -49,10 +57,12 @@ def build(settings: Settings, url: str) -> web.Application:
     app[RATES] = Rates(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
-        app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
+        handler = tracing.request(route, handle(route)) if tracing else handle(route)
+        app.router.add_route(route.method, route.path, handler, expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:
         ways_out = channels.from_settings(settings)
+        ways_out = tracing.channels(ways_out) if tracing else ways_out
         policies = Policies()
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
@@ -67,7 +77,7 @@ def build(settings: Settings, url: str) -> web.Application:
         except clock.ClockError:
             await reads.close()
             raise
-        engine = Engine(
+        engine = (tracing.engine if tracing else Engine)(
             lambda: database.open_connection(url),
             policies,
             SeededMint(settings.seed.encode()) if virtual else Mint(),
@@ -117,6 +127,8 @@ def build(settings: Settings, url: str) -> web.Application:
         await reads.close()
         if replica is not None:
             await replica.pool.close()
+        if tracing is not None:
+            await tracing.close()
 
     async def quiet(app: web.Application) -> None:
         await app[FEED].close()

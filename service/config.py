@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
@@ -110,6 +111,8 @@ class Settings:
     timers: bool = True
     # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
     timers_late_after: Seconds = 30.0
+    # Whether requests, batches, commits and deliveries are traced (the extra `otel`); OTEL_… say to whom.
+    traces: bool = False
     # Whether this node takes part in checking, slice by slice, that no timer is late and no invariant is broken.
     audits: bool = True
     # What hears every so many seconds that they are not; it is to raise an alarm when it hears nothing.
@@ -227,6 +230,8 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         findings.append(f"{given['witness'][1]}: needs signing_key, for nothing is sealed without it")
     if "heartbeat_url" in values and values.get("audits") is False:
         findings.append(f"{given['heartbeat_url'][1]}: needs audits, for nothing else can say that all is well")
+    if values.get("traces") and find_spec("opentelemetry.exporter") is None:
+        findings.append(f"{given['traces'][1]}: needs the extra otel: pip install 'escalation-matrix[otel]'")
     if signing_key := values.get("signing_key"):
         from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
 

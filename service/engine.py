@@ -85,7 +85,8 @@ class Engine:
         self.first, self.last = first, last
         self._limit = queue_limit
         self._lanes = Lanes()
-        self._young = set[_Hand]()
+        self._young = set[Hand]()
+        self.hand: type[Hand] = Hand
         self._wake = asyncio.Event()
         self._stopping = False
         self.turns = turns or Turns()
@@ -117,14 +118,14 @@ class Engine:
     def _may_begin(self) -> bool:
         return not self._young or self._lanes.waiting >= ENOUGH
 
-    def _grown(self, hand: _Hand) -> None:
+    def _grown(self, hand: Hand) -> None:
         """A batch that takes long, or is done, holds up no other."""
         self._young.discard(hand)
         self._wake.set()
 
     async def _work(self) -> None:
         """One of the batches in flight, again and again, on a connection of its own."""
-        hand = _Hand(self._connect, self)
+        hand = self.hand(self._connect, self)
         while True:
             jobs = self._lanes.take() if self._may_begin() else []
             if not jobs:
@@ -145,7 +146,7 @@ class Engine:
         await hand.close()
 
 
-class _Hand:
+class Hand:
     """One connection and what it is doing: sentences 1 and 4 to 6."""
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], engine: Engine) -> None:
