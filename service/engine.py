@@ -111,9 +111,9 @@ class Engine:
         self._wake.set()
 
     @property
-    def more(self) -> bool:
-        """Whether somebody waits already."""
-        return self._lanes.waiting > 0
+    def waiting(self) -> int:
+        """How many commands wait for a batch."""
+        return self._lanes.waiting
 
     def _may_begin(self) -> bool:
         return not self._young or self._lanes.waiting >= ENOUGH
@@ -129,7 +129,7 @@ class Engine:
         while True:
             jobs = self._lanes.take() if self._may_begin() else []
             if not jobs:
-                if self._stopping and not self.more:
+                if self._stopping and not self.waiting:
                     break
                 if self._lanes.busy or not await hand.rest():
                     self._wake.clear()
@@ -242,7 +242,7 @@ class Hand:
             self._engine.turns.give(tell, answered)
 
     async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
-        more = self._engine.more
+        more = self._engine.waiting > 0
         try:
             await conn.execute(COMMIT_AND_BEGIN if more else COMMIT)
             self._begun = more

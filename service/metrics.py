@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -14,12 +14,20 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 LATENESS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 """Seconds."""
 
+FULL = (
+    ("connections", "escalation_connections", "Connections of callers"),
+    ("commands", "escalation_commands_waiting", "Commands that wait for a batch"),
+    ("reads", "escalation_reads", "Connections to the database that read"),
+)
+"""What has a limit, told when it is asked for."""
+
 
 class Metrics:
     """What this process counts. With several workers, each answers for itself."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # memory, processor time, file descriptors
         self._answered = Histogram(
             "escalation_request_seconds",
             "Requests answered, and how long each took.",
@@ -72,6 +80,10 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self._full = {
+            what: (self._gauge(name, f"{text}."), self._gauge(f"{name}_most", f"{text}, at most."))
+            for what, name, text in FULL
+        }
         self._audited = Counter(
             "escalation_audit_slices", "Slices that the auditor looked at here.", ("part",), registry=self.registry
         )
@@ -162,6 +174,14 @@ class Metrics:
     def beat(self, outcome: str) -> None:
         """A heartbeat was heard, not taken, or withheld."""
         self._beats.labels(outcome).inc()
+
+    def full(self, what: str, now: int, most: int) -> None:
+        """How much there is now of something that has a limit: `what` is one of `FULL`."""
+        for gauge, value in zip(self._full[what], (now, most), strict=True):
+            gauge.set(value)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self.registry)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

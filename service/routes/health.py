@@ -16,6 +16,7 @@ from service.door import Route
 from service.engine import Unavailable
 from service.metrics import CONTENT_TYPE, METRICS
 from service.reads import answered, connection, reading
+from service.room import ROOM
 from service.submit import HOUSE
 
 log = structlog.get_logger(__name__)
@@ -105,9 +106,14 @@ async def _checks(conn: asyncpg.Connection, late_after: float) -> dict[str, Chec
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Prometheus' text format, for this process."""
+    house, told = request.app[HOUSE], request.app[METRICS]
     async with reading(request) as (conn, _):
-        request.app[METRICS].late(await conn.fetchval(LATENESS))
-    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
+        told.late(await conn.fetchval(LATENESS))
+    assert request.protocol._manager is not None
+    told.full("connections", len(request.protocol._manager.connections), request.app[ROOM])
+    told.full("commands", house.engine.waiting, house.settings.queue_limit)
+    told.full("reads", house.reads.get_size() - house.reads.get_idle_size(), house.reads.get_max_size())
+    return web.Response(body=told.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 ROUTES = (
