@@ -91,7 +91,7 @@ def test_its_health_is_asked_where_it_is_told_and_is_whether_it_lives():
 def environment() -> dict[str, str]:
     """What the image and the composition set."""
     image = dict(part.split("=", 1) for word, rest in LAST if word == "ENV" for part in rest.split())
-    return image | SERVICE["environment"]
+    return {**image, **SERVICE["environment"]}
 
 
 def test_every_variable_is_a_setting_and_can_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -18,7 +19,8 @@ from service.proof.offline import Report, checkpoints
 from service.proof.offline import verify as verify_history
 from service.proof.sealer import Sealer
 from service.replica import CAUGHT_UP, FLUSHED
-from tests.service.conftest import Service, running
+from tests.service.conftest import Service, running, serving
+from tests.service.engine.proxy import proxied
 from tests.service.standby import standby_of
 
 _, SIGNER = Signer.made("escalations.example")
@@ -71,7 +73,7 @@ async def test_a_dump_is_restored_whole_goes_on_and_what_came_after_it_is_missed
         await asyncio.to_thread(_run, binaries / "pg_restore", "--exit-on-error", "-d", url, str(dump))
         assert await verify.run(url) == []
         assert await database.prepare(url) == [], "it has every migration that the backup had"
-        async with running(url, settled=True) as restored:
+        async with serving(url) as restored:
             await restored.person("aud", "auditor")
             await restored.person("ann", "agent")
             rows = await exported(restored)
@@ -95,7 +97,7 @@ async def test_a_standby_that_took_over_has_all_that_its_primary_had(database_ur
             while not await standby.db.fetchval(CAUGHT_UP, wanted):  # noqa: ASYNC110  # another process writes it
                 await asyncio.sleep(0.01)
         assert await standby.db.fetchval("SELECT pg_promote()")
-        async with running(standby.url, settled=True) as now:
+        async with serving(standby.url) as now:
             now.keys = service.keys
             rows = await exported(now)
             assert rows == await exported(service)
@@ -103,6 +105,28 @@ async def test_a_standby_that_took_over_has_all_that_its_primary_had(database_ur
             e, to = await now.held("T-2")
             (await now.act(to, e, "note", text="it goes on")).ok(201)
         assert await verify.run(standby.url) == []
+
+
+async def test_nodes_that_know_both_servers_go_on_at_the_standby_that_took_over(database_url: str):
+    async with standby_of(database_url) as standby, proxied(database_url) as primary:
+        there, parts = urlsplit(primary.url).netloc, urlsplit(standby.url)
+        both = f"{there},127.0.0.1:{parts.port}{parts.path}?sslmode=disable&target_session_attrs=primary"
+        async with running(f"postgres://{both}") as service:
+            e, to = await service.held("T-1")
+            wanted = await service.db.fetchval(FLUSHED)
+            async with asyncio.timeout(60):
+                while not await standby.db.fetchval(CAUGHT_UP, wanted):  # noqa: ASYNC110  # another process writes it
+                    await asyncio.sleep(0.01)
+            await primary.close()
+            assert await standby.db.fetchval("SELECT pg_promote()")
+            async with asyncio.timeout(30):
+                while (told := await service.act(to, e, "note", text="here", Idempotency_Key="k")).status == 503:
+                    assert told.headers["Retry-After"]
+            told.ok(201)
+            assert await standby.db.fetchval("SELECT count(*) FROM history WHERE escalation_id = $1", e) == 4
+            assert (await service.call(None, "GET", "/readyz")).ok()["status"] == "ready"
+        assert await verify.run(standby.url) == []
+        assert await verify.run(database_url) == []
 
 
 def _run(*words: object) -> None:
