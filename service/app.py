@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -15,7 +15,9 @@ from service import channels, clock, console, database, heartbeat
 from service.auditor import Auditor
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
+from service.channels.letter import Channel
 from service.config import Settings
+from service.door import Route
 from service.engine import Engine
 from service.feed import FEED, Feed
 from service.housekeeping import keep_house, tell_spans
@@ -35,21 +37,34 @@ from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
 from service.routes.health import LEAVING
-from service.server import Runner, answer, expect, handle, limits
+from service.server import Handler, Runner, answer, expect, handle, limits
 from service.submit import HOUSE, TURNS, House
 from service.timers import Timers
 from service.turns import Turns
 
-if TYPE_CHECKING:  # loaded where traces are wanted, and not before
-    from service.tracing import Tracing
+
+class Around(Protocol):
+    """What may be put around handlers, the engine and the ways out: traces (`service.tracing`), failures in tests."""
+
+    def request(self, route: Route, handle: Handler) -> Handler:
+        """The handler of a route, or another one around it."""
+
+    def engine(self, *given: Any, **more: Any) -> Engine:
+        """The engine, made with these."""
+
+    def channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """The ways out, or others around them."""
+
+    async def close(self) -> None:
+        """The application ends."""
 
 
-def build(settings: Settings, url: str, *, tracing: Tracing | None = None) -> web.Application:
+def build(settings: Settings, url: str, *, around: Around | None = None) -> web.Application:
     """The application on a migrated database."""
-    if settings.traces and tracing is None:
-        from service.tracing import from_environment
+    if settings.traces and around is None:
+        from service.tracing import from_environment  # loaded where traces are wanted, and not before
 
-        tracing = from_environment()
+        around = from_environment()
     how = limits(settings.request_within)
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
@@ -57,12 +72,12 @@ def build(settings: Settings, url: str, *, tracing: Tracing | None = None) -> we
     app[RATES] = Rates(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
-        handler = tracing.request(route, handle(route)) if tracing else handle(route)
+        handler = around.request(route, handle(route)) if around else handle(route)
         app.router.add_route(route.method, route.path, handler, expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:
         ways_out = channels.from_settings(settings)
-        ways_out = tracing.channels(ways_out) if tracing else ways_out
+        ways_out = around.channels(ways_out) if around else ways_out
         policies = Policies()
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
@@ -77,7 +92,7 @@ def build(settings: Settings, url: str, *, tracing: Tracing | None = None) -> we
         except clock.ClockError:
             await reads.close()
             raise
-        engine = (tracing.engine if tracing else Engine)(
+        engine = (around.engine if around else Engine)(
             lambda: database.open_connection(url),
             policies,
             SeededMint(settings.seed.encode()) if virtual else Mint(),
@@ -127,8 +142,8 @@ def build(settings: Settings, url: str, *, tracing: Tracing | None = None) -> we
         await reads.close()
         if replica is not None:
             await replica.pool.close()
-        if tracing is not None:
-            await tracing.close()
+        if around is not None:
+            await around.close()
 
     async def quiet(app: web.Application) -> None:
         await app[FEED].close()

@@ -34,7 +34,7 @@ async def traced(url: str, monkeypatch: pytest.MonkeyPatch, **more: object) -> A
     provider.add_span_processor(SimpleSpanProcessor(spans.kept))
     build = service.app.build
     monkeypatch.setattr(
-        "tests.service.conftest.build", lambda settings, where: build(settings, where, tracing=Tracing(provider))
+        "tests.service.conftest.build", lambda settings, where: build(settings, where, around=Tracing(provider))
     )
     async with running(url, **more) as here:
         yield here, spans
