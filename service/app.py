@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from machines.case import Mint, SeededMint
-from service import channels, clock, console, database
+from service import channels, clock, console, database, heartbeat
+from service.auditor import Auditor
 from service.batch import Policies
 from service.body import REQUEST_WITHIN
+from service.channels.letter import Channel
 from service.config import Settings
+from service.door import Route
 from service.engine import Engine
 from service.feed import FEED, Feed
 from service.housekeeping import keep_house, tell_spans
@@ -26,28 +30,54 @@ from service.outbox.sender import Sender
 from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.rates import RATES, Rates
 from service.replica import Replica
+from service.room import ROOM, room
 from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
 from service.routes.clock import CLOCK
-from service.server import Runner, answer, expect, handle, limits
+from service.routes.health import LEAVING
+from service.server import Handler, Runner, answer, expect, handle, limits
 from service.submit import HOUSE, TURNS, House
 from service.timers import Timers
 from service.turns import Turns
 
 
-def build(settings: Settings, url: str) -> web.Application:
+class Around(Protocol):
+    """What may be put around handlers, the engine and the ways out: traces (`service.tracing`), failures in tests."""
+
+    def request(self, route: Route, handle: Handler) -> Handler:
+        """The handler of a route, or another one around it."""
+
+    def engine(self, *given: Any, **more: Any) -> Engine:
+        """The engine, made with these."""
+
+    def channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """The ways out, or others around them."""
+
+    async def close(self) -> None:
+        """The application ends."""
+
+
+def build(settings: Settings, url: str, *, around: Around | None = None) -> web.Application:
     """The application on a migrated database."""
+    if settings.traces and around is None:
+        from service.tracing import from_environment  # loaded where traces are wanted, and not before
+
+        around = from_environment()
     how = limits(settings.request_within)
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
-    app[METRICS] = Metrics()
+    app[METRICS], app[ROOM], app[LEAVING] = Metrics(), room(settings), asyncio.Event()
+    app[RATES] = Rates(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
-        app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)
+        handler = around.request(route, handle(route)) if around else handle(route)
+        app.router.add_route(route.method, route.path, handler, expect_handler=expect)
 
     async def live(app: web.Application) -> AsyncIterator[None]:
         ways_out = channels.from_settings(settings)
+        ways_out = around.channels(ways_out) if around else ways_out
         policies = Policies()
         turns = app[TURNS] = Turns()
         reads = await database.connect(url, min_size=1, max_size=settings.read_connections)
@@ -62,7 +92,7 @@ def build(settings: Settings, url: str) -> web.Application:
         except clock.ClockError:
             await reads.close()
             raise
-        engine = Engine(
+        engine = (around.engine if around else Engine)(
             lambda: database.open_connection(url),
             policies,
             SeededMint(settings.seed.encode()) if virtual else Mint(),
@@ -83,6 +113,11 @@ def build(settings: Settings, url: str) -> web.Application:
         tasks.append(asyncio.create_task(feed.run(), name="feed"))
         if settings.timers and not virtual:
             tasks.append(asyncio.create_task(Timers(engine, reads, app[METRICS]).run(), name="timers"))
+        if settings.audits:
+            auditor = Auditor(reads, app[METRICS], late_after=None if virtual else settings.timers_late_after)
+            tasks.append(asyncio.create_task(auditor.run(), name="auditor"))
+            if beats := heartbeat.from_settings(settings, auditor.unwell, app[METRICS]):
+                tasks.append(asyncio.create_task(beats.run(), name="heartbeat"))
         if settings.signing_key is not None:
             seen_by = witness.from_settings(settings)
             if seen_by is not None:
@@ -107,6 +142,8 @@ def build(settings: Settings, url: str) -> web.Application:
         await reads.close()
         if replica is not None:
             await replica.pool.close()
+        if around is not None:
+            await around.close()
 
     async def quiet(app: web.Application) -> None:
         await app[FEED].close()
@@ -117,8 +154,10 @@ def build(settings: Settings, url: str) -> web.Application:
 
 
 async def serve(settings: Settings, url: str, *, announce: Callable[[str], None] = print) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT): new requests are refused, what waits is decided."""
-    runner = Runner(build(settings, url), access_log=None, shutdown_timeout=settings.shutdown_within)
+    """Serve until told to stop (SIGTERM, SIGINT): /readyz says so, then nobody else is let in, what was accepted is
+    decided and answered."""
+    app = build(settings, url)
+    runner = Runner(app, access_log=None, shutdown_timeout=settings.shutdown_within)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, reuse_port=settings.workers > 1 or None)
     await site.start()
@@ -128,8 +167,8 @@ async def serve(settings: Settings, url: str, *, announce: Callable[[str], None]
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     announce(f"listening on http://{settings.host}:{port}")
-    stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(name, app[LEAVING].set)
+    await app[LEAVING].wait()
+    await asyncio.sleep(settings.leaves_after)
     await runner.cleanup()

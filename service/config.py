@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
@@ -14,7 +15,7 @@ import msgspec
 _PREFIX = "ESCALATION_"
 SECRETS = (
     *("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks", "apprise"),
-    "witness",
+    *("witness", "heartbeat_url"),
 )
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
@@ -110,6 +111,13 @@ class Settings:
     timers: bool = True
     # Seconds by which the oldest due timer may be late before /readyz says that this is not ready.
     timers_late_after: Seconds = 30.0
+    # Whether requests, batches, commits and deliveries are traced (the extra `otel`); OTEL_… say to whom.
+    traces: bool = False
+    # Whether this node takes part in checking, slice by slice, that no timer is late and no invariant is broken.
+    audits: bool = True
+    # What hears every so many seconds that they are not; it is to raise an alarm when it hears nothing.
+    heartbeat_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s@]+$", max_length=2000)] | None = None
+    heartbeat_every: Seconds = 60.0
 
     # Whether this node sends what the outbox holds; with several nodes on one database, not every one has to.
     sends: bool = True
@@ -129,8 +137,8 @@ class Settings:
     apprise: tuple[AppriseTarget, ...] = ()
     # The help desk that is told of each level; in the environment as JSON: {"kind": "zendesk", "url": …, "token": …}.
     help_desk: HelpDesk | None = None
-    # Hosts that webhooks, the witness and the help desk may name although they are in a private network; in the
-    # environment as JSON.
+    # Hosts that webhooks, the witness, the heartbeat and the help desk may name although they are in a private network;
+    # in the environment as JSON.
     private_hosts: tuple[str, ...] = ()
 
     # Bytes of a request's body, unpacked; above it 413.
@@ -162,8 +170,17 @@ class Settings:
     queue_limit: Count = 1024
     # Connections for reads, beside the two that write.
     read_connections: Annotated[int, msgspec.Meta(ge=1, le=100)] = 8
-    # Seconds that a client may take to send a whole request.
+    # Connections that are taken at once, where there are file descriptors for so many; above it 503 with Retry-After.
+    connections: Count = 8192
+    # Requests a second that one key, or one session of the console, may make of this node, and how many at once; above
+    # it 429 with Retry-After. An item of a bulk counts as one. Unset means as many as it likes.
+    rate_limit: Seconds | None = None
+    rate_burst: Count = 100
+    # Seconds that a client may take to send a whole request, or to take what it is sent.
     request_within: Seconds = 15.0
+    # Seconds for which a node that was told to stop still lets everybody in, while /readyz says that it leaves: for
+    # balancers that look now and then.
+    leaves_after: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     # Seconds that requests in flight get when the service is told to stop.
     shutdown_within: Seconds = 10.0
 
@@ -211,6 +228,10 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         findings.append(f"{given['mail_listen'][1]}: needs mail_key, the API key of a service that brings mail")
     if "witness" in values and "signing_key" not in values:
         findings.append(f"{given['witness'][1]}: needs signing_key, for nothing is sealed without it")
+    if "heartbeat_url" in values and values.get("audits") is False:
+        findings.append(f"{given['heartbeat_url'][1]}: needs audits, for nothing else can say that all is well")
+    if values.get("traces") and find_spec("opentelemetry.exporter") is None:
+        findings.append(f"{given['traces'][1]}: needs the extra otel: pip install 'escalation-matrix[otel]'")
     if signing_key := values.get("signing_key"):
         from service.proof.notes import NoteError, Signer  # what reads keys is loaded where there is one
 

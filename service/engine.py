@@ -85,7 +85,8 @@ class Engine:
         self.first, self.last = first, last
         self._limit = queue_limit
         self._lanes = Lanes()
-        self._young = set[_Hand]()
+        self._young = set[Hand]()
+        self.hand: type[Hand] = Hand
         self._wake = asyncio.Event()
         self._stopping = False
         self.turns = turns or Turns()
@@ -110,25 +111,25 @@ class Engine:
         self._wake.set()
 
     @property
-    def more(self) -> bool:
-        """Whether somebody waits already."""
-        return self._lanes.waiting > 0
+    def waiting(self) -> int:
+        """How many commands wait for a batch."""
+        return self._lanes.waiting
 
     def _may_begin(self) -> bool:
         return not self._young or self._lanes.waiting >= ENOUGH
 
-    def _grown(self, hand: _Hand) -> None:
+    def _grown(self, hand: Hand) -> None:
         """A batch that takes long, or is done, holds up no other."""
         self._young.discard(hand)
         self._wake.set()
 
     async def _work(self) -> None:
         """One of the batches in flight, again and again, on a connection of its own."""
-        hand = _Hand(self._connect, self)
+        hand = self.hand(self._connect, self)
         while True:
             jobs = self._lanes.take() if self._may_begin() else []
             if not jobs:
-                if self._stopping and not self.more:
+                if self._stopping and not self.waiting:
                     break
                 if self._lanes.busy or not await hand.rest():
                     self._wake.clear()
@@ -145,7 +146,7 @@ class Engine:
         await hand.close()
 
 
-class _Hand:
+class Hand:
     """One connection and what it is doing: sentences 1 and 4 to 6."""
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], engine: Engine) -> None:
@@ -241,7 +242,7 @@ class _Hand:
             self._engine.turns.give(tell, answered)
 
     async def _commit(self, conn: asyncpg.Connection, batch: Batch, want: Wants) -> None:
-        more = self._engine.more
+        more = self._engine.waiting > 0
         try:
             await conn.execute(COMMIT_AND_BEGIN if more else COMMIT)
             self._begun = more

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -11,12 +14,20 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 LATENESS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 """Seconds."""
 
+FULL = (
+    ("connections", "escalation_connections", "Connections of callers"),
+    ("commands", "escalation_commands_waiting", "Commands that wait for a batch"),
+    ("reads", "escalation_reads", "Connections to the database that read"),
+)
+"""What has a limit, told when it is asked for."""
+
 
 class Metrics:
     """What this process counts. With several workers, each answers for itself."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # memory, processor time, file descriptors
         self._answered = Histogram(
             "escalation_request_seconds",
             "Requests answered, and how long each took.",
@@ -69,6 +80,40 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self._full = {
+            what: (self._gauge(name, f"{text}."), self._gauge(f"{name}_most", f"{text}, at most."))
+            for what, name, text in FULL
+        }
+        self._audited = Counter(
+            "escalation_audit_slices", "Slices that the auditor looked at here.", ("part",), registry=self.registry
+        )
+        self._findings = Counter(
+            "escalation_audit_findings",
+            "Broken invariants that it found here, once a round each.",
+            ("claim",),
+            registry=self.registry,
+        )
+        self._found = Gauge(
+            "escalation_audit_found",
+            "Broken invariants in its last whole round and the one going on, on any node.",
+            registry=self.registry,
+        )
+        self._late_timers = Gauge(
+            "escalation_audit_late_timers",
+            "Timers that are later than they may be, counted up to 20.",
+            registry=self.registry,
+        )
+        self._looked = Gauge(
+            "escalation_audit_looked_timestamp_seconds", "When any node last looked at a slice.", registry=self.registry
+        )
+        self._round = Gauge(
+            "escalation_audit_round_timestamp_seconds",
+            "When everything had last been looked at; 0: not yet.",
+            registry=self.registry,
+        )
+        self._beats = Counter(
+            "escalation_heartbeats", "Heartbeats, and what came of each.", ("outcome",), registry=self.registry
+        )
         self._known: dict[tuple[str, str, int], Histogram] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -109,6 +154,34 @@ class Metrics:
     def read_from_replica(self, state: str) -> None:
         """The replica served a read, or was in another state than to do so."""
         self._replica.labels(state).inc()
+
+    def audited(self, part: str, claims: Iterable[str]) -> None:
+        """The auditor looked at a slice here, and found these claims broken."""
+        self._audited.labels(part).inc()
+        for claim in claims:
+            self._findings.labels(claim).inc()
+
+    def audit_stands(self, found: int, looked_at: datetime | None, round_at: datetime | None) -> None:
+        """What the audit has found, and when it looked, on whatever node."""
+        self._found.set(found)
+        self._looked.set(looked_at.timestamp() if looked_at else 0)
+        self._round.set(round_at.timestamp() if round_at else 0)
+
+    def audit_late(self, timers: int) -> None:
+        """So many timers are later than they may be."""
+        self._late_timers.set(timers)
+
+    def beat(self, outcome: str) -> None:
+        """A heartbeat was heard, not taken, or withheld."""
+        self._beats.labels(outcome).inc()
+
+    def full(self, what: str, now: int, most: int) -> None:
+        """How much there is now of something that has a limit: `what` is one of `FULL`."""
+        for gauge, value in zip(self._full[what], (now, most), strict=True):
+            gauge.set(value)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self.registry)
 
     def text(self) -> bytes:
         """All of it, in Prometheus' text format."""

@@ -182,7 +182,7 @@ def _statuses(route: Route) -> set[int]:
     """What a route can be answered with, as far as it follows from what it takes."""
     found = {*route.answers, *route.refuses, 400}
     if not route.public:
-        found |= {401, 422, 503}
+        found |= {401, 422, 429, 503}
     if route.body is not None:
         found |= {408, 413, 415}
     if "{" in route.path:
@@ -200,11 +200,11 @@ def _answer(route: Route, status: int, schema_of: dict[Any, Json]) -> Json:
     headers: Json = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Yours, or one of ours."}}
     if status == 401:
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "description": "Bearer."}
-    if status == 503:
+    if status in (429, 503):
         headers["Retry-After"] = {"schema": {"type": "string"}, "description": "Seconds to wait."}
     if status == 201 or (status == 200 and route.etag):
         headers["ETag"] = {"schema": {"type": "string"}, "description": "The version that the escalation has now."}
-    if IDEMPOTENCY_KEY in route.headers and status not in (400, 401, 408, 413, 415, 503):
+    if IDEMPOTENCY_KEY in route.headers and status not in (400, 401, 408, 413, 415, 429, 503):
         headers["Idempotency-Replayed"] = {"schema": {"const": "true"}, "description": "Where it was stored before."}
     return {"description": description, "headers": headers, "content": {kind: {"schema": schema} for kind in kinds}}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
@@ -24,7 +24,9 @@ from service.door import NoQuery, Route, query
 from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
+from service.rates import within_rate
 from service.reads import identified_first
+from service.room import ROOM, TURNED_AWAY_WITHIN, turn_away
 from service.submit import NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
@@ -114,6 +116,7 @@ def _signed(told: web.StreamResponse, request_id: str | None = None) -> web.Stre
 
 async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        within_rate(request)
         return await handler(request)
     except Refused as error:
         return response(error.refusal, headers=error.headers)
@@ -124,6 +127,9 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         refusal = Refusal(error.status, CODES.get(error.status, "unreadable"), _advice(request, error))
         return response(refusal, headers=headers)
+    except ClientConnectionResetError:
+        log.info("caller_went_away", request_id=request[REQUEST_ID], path=request.path)
+        raise
     except UNREACHABLE as error:
         log.warning("database_unreachable", error=type(error).__name__, request_id=request[REQUEST_ID])
         return response(unavailable(Unavailable("the database can't be reached")), request_id=request[REQUEST_ID])
@@ -146,23 +152,29 @@ def limits(request_within: float) -> dict[str, Any]:
 
 
 class Connection(RequestHandler):
-    """A connection whose requests must come in time, and whose errors are problems.
+    """A connection whose requests must come in time, whose answers must be taken in time, and whose errors are
+    problems.
 
     `began` is when the first byte of the newest request came, on the loop's clock.
     """
 
-    __slots__ = ("_head_timer", "_within", "began")
+    __slots__ = ("_head_timer", "_within", "_write_timer", "began")
 
     def __init__(self, manager: web.Server, *, request_within: float, **more: Any) -> None:
         super().__init__(manager, **more)
         self._within = request_within * (1 - LINGERS)
         self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self.began = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The first request begins now, whether it comes or not."""
+        """The first request begins now, whether it comes or not; where there is no room, whatever it is."""
         super().connection_made(transport)
-        self._head_timer = self._loop.call_later(self._within, self._too_slow)
+        assert isinstance(self._manager, Server)
+        within = self._within
+        if self._manager.full:
+            self._request_handler, within = turn_away, min(within, TURNED_AWAY_WITHIN)
+        self._head_timer = self._loop.call_later(within, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
         """A head that is not whole when it begins to come is waited for, but not for ever."""
@@ -189,15 +201,36 @@ class Connection(RequestHandler):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def pause_writing(self) -> None:
+        """More is written than the caller takes: they are waited for, but not for ever."""
+        super().pause_writing()
+        self._write_timer = self._loop.call_later(self._within, self._takes_nothing)
+
+    def resume_writing(self) -> None:
+        """They took most of it."""
+        self._forget_write()
+        super().resume_writing()
+
+    def _forget_write(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is waited for any more."""
         self._forget_head()
+        self._forget_write()
         super().connection_lost(exc)
 
     def _too_slow(self) -> None:
         self._head_timer = None
         if self._waits:
             self.force_close()
+
+    def _takes_nothing(self) -> None:
+        self._write_timer = None
+        if self.transport is not None:
+            self.transport.abort()  # to close it would be to wait for the same caller
 
     def handle_error(
         self,
@@ -254,7 +287,16 @@ class Ways:
 
 
 class Server(web.Server):
-    """Makes our connections."""
+    """Makes our connections; beyond `room` of them nobody is answered."""
+
+    def __init__(self, handler: Handler, *, room: int, **more: Any) -> None:
+        super().__init__(handler, **more)  # type: ignore[arg-type]  # every request of an application is one
+        self._room = room
+
+    @property
+    def full(self) -> bool:
+        """Whether the newest connection is one too many."""
+        return len(self._connections) > self._room
 
     def __call__(self) -> RequestHandler:
         """A connection for a caller who has just come."""
@@ -270,5 +312,6 @@ class Runner(web.AppRunner):
             Ways(self.app, made.request_handler).lead,
             request_factory=made.request_factory,
             request_within=self.app[REQUEST_WITHIN],
+            room=self.app[ROOM],
             **made._kwargs,
         )

@@ -24,6 +24,9 @@ from machines.waiting import waits
 from service.proof.check import sealed
 
 PREFETCH = 500
+EVERY_ESCALATION = ("00000000-0000-0000-0000-000000000000", None)
+"""After which id, and up to which: all of them. A slice ends with an id."""
+EVERY_TICKET, EVERY_SPAN = ("", None), (-1, None)
 Stored = tuple[str, str]
 """A row of history as JSON, and the hash that is stored with it."""
 
@@ -56,21 +59,67 @@ async def findings(
     conn: asyncpg.Connection, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> list[Finding]:
     """Every finding that this connection's transaction sees; its time zone is UTC."""
-    policies = {
-        row["version"]: load(row["document"], row["version"])
-        for row in await conn.fetch(sql.query("verify.known_versions"))
-    }
-    found = [finding async for finding in _chains(conn, policies, progress)]
-    return found + [finding async for finding in _sets(conn, policies)]
+    policies = await known_policies(conn)
+    of_all = await conn.fetchval("SELECT count(*) FROM history")
+    parts = (
+        of_escalations(conn, policies, *EVERY_ESCALATION, heard=lambda done: progress(done, of_all)),
+        sealed_rows(conn),
+        of_spans(conn, *EVERY_SPAN),
+        of_counts(conn),
+        of_tickets(conn, policies, *EVERY_TICKET),
+    )
+    return [finding for part in parts async for finding in part]
+
+
+async def known_policies(conn: asyncpg.Connection) -> dict[int, Policy]:
+    """Every policy by its version."""
+    rows = await conn.fetch(sql.query("verify.known_versions"))
+    return {row["version"]: load(row["document"], row["version"]) for row in rows}
+
+
+async def of_escalations(
+    conn: asyncpg.Connection,
+    policies: dict[int, Policy],
+    after: str,
+    upto: str | None,
+    *,
+    heard: Callable[[int], None] = lambda done: None,
+) -> AsyncIterator[Finding]:
+    """V3 to V7 of the escalations between these ids, as far as it needs no other; `heard` is told rows done."""
+    async for finding in _chains(conn, policies, after, upto, heard):
+        yield finding
+    between = (after, upto)
+    async for row in conn.cursor(sql.query("verify.texts"), *between, prefetch=PREFETCH):
+        said = Said("", "", row["salt"], msgspec.json.decode(row["text"]))
+        if said_hash(said) != row["said_hash"]:
+            where = f"{row['escalation_id']} version {row['version']}"
+            yield Finding("V4", where, "what was said there is not what was hashed")
+    for row in await conn.fetch(sql.query("verify.messages"), *between):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V5", where, f"planned {row['planned']} messages, the outbox has {row['found']}")
+    for row in await conn.fetch(sql.query("verify.stray_messages"), *between):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V5", where, f"{row['found']} outbox rows that no transition planned")
+    for row in await conn.fetch(sql.query("verify.unanswered_without_timer"), *between):
+        yield Finding("V6", row["escalation_id"], f"unanswered at {row['state']}, and no clock runs")
+    for row in await conn.fetch(sql.query("verify.answered_with_timer"), *between):
+        yield Finding("V6", row["escalation_id"], f"answered at {row['state']}, and a response clock runs")
+    for row in await conn.fetch(sql.query("verify.accepts_without_brief"), *between):
+        where = f"{row['escalation_id']} version {row['version']}"
+        yield Finding("V7", where, "was accepted without a brief by somebody else")
 
 
 async def _chains(
-    conn: asyncpg.Connection, policies: dict[int, Policy], progress: Callable[[int, int], None]
+    conn: asyncpg.Connection,
+    policies: dict[int, Policy],
+    after: str,
+    upto: str | None,
+    heard: Callable[[int], None],
 ) -> AsyncIterator[Finding]:
     """V3, V4 and the authority of acts: each escalation beside its history, both in the order of ids."""
-    rows = aiter(conn.cursor(sql.query("verify.escalations"), prefetch=PREFETCH))
+    rows = aiter(conn.cursor(sql.query("verify.escalations"), after, upto, prefetch=PREFETCH))
     row = await anext(rows, None)
-    async for which, chain in _histories(conn, progress):
+    async for which, chain in _histories(conn, after, upto, heard):
         while row is not None and row["id"] < which:
             yield _without_history(row["id"])
             row = await anext(rows, None)
@@ -89,12 +138,11 @@ def _without_history(which: str) -> Finding:
 
 
 async def _histories(
-    conn: asyncpg.Connection, progress: Callable[[int, int], None]
+    conn: asyncpg.Connection, after: str, upto: str | None, heard: Callable[[int], None]
 ) -> AsyncIterator[tuple[str, list[Stored]]]:
     """The history of one escalation after the other, each oldest first."""
-    total = await conn.fetchval("SELECT count(*) FROM history")
     which, chain, done = "", list[Stored](), 0
-    async for row in conn.cursor(sql.query("verify.chains"), prefetch=PREFETCH):
+    async for row in conn.cursor(sql.query("verify.chains"), after, upto, prefetch=PREFETCH):
         if row["escalation_id"] != which:
             if chain:
                 yield which, chain
@@ -102,10 +150,10 @@ async def _histories(
         chain.append((row["record"], row["hash"]))
         done += 1
         if done % PREFETCH == 0:
-            progress(done, total)
+            heard(done)
     if chain:
         yield which, chain
-    progress(total, total)
+    heard(done)
 
 
 def check_chain(which: str, chain: list[Stored], row: str | None, policies: dict[int, Policy]) -> list[Finding]:
@@ -154,9 +202,15 @@ def _held(record: Record, policies: dict[int, Policy]) -> bool:
     return policy is not None and policy.holds(min(record.actor_level, record.level), authority)
 
 
-async def _waiting(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
-    """V6: what waits on a ticket by itself has exactly its timer; `machines.waiting` says which."""
-    async for row in conn.cursor(sql.query("verify.waiting"), prefetch=PREFETCH):
+async def of_tickets(
+    conn: asyncpg.Connection, policies: dict[int, Policy], after: str, upto: str | None
+) -> AsyncIterator[Finding]:
+    """V6 of the tickets between these ids: timers are what rows say, and what waits on a ticket by itself has exactly
+    its own; `machines.waiting` says which."""
+    for row in await conn.fetch(sql.query("verify.wrong_timers"), after, upto):
+        where = f"ticket {row['ticket_id']}, {row['kind']}"
+        yield Finding("V6", where, f"its row says {row['wanted']}, its timer {row['armed']}")
+    async for row in conn.cursor(sql.query("verify.waiting"), after, upto, prefetch=PREFETCH):
         ticket, customer = _ticket.decode(row["ticket"]), _customer.decode(row["customer"])
         armed = _armed.decode(row["armed"])
         policy = policies.get(row["policy_version"])
@@ -169,36 +223,21 @@ async def _waiting(conn: asyncpg.Connection, policies: dict[int, Policy]) -> Asy
                 yield Finding("V6", f"ticket {ticket.id}, {kind}", found)
 
 
-async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncIterator[Finding]:
-    """V4's texts, V5, V6 and V7: what one statement finds in the whole database."""
-    async for row in conn.cursor(sql.query("verify.texts"), prefetch=PREFETCH):
-        said = Said("", "", row["salt"], msgspec.json.decode(row["text"]))
-        if said_hash(said) != row["said_hash"]:
-            where = f"{row['escalation_id']} version {row['version']}"
-            yield Finding("V4", where, "what was said there is not what was hashed")
-    async for where, what in sealed(conn):
-        yield Finding("V4", where, what)
-    for row in await conn.fetch(sql.query("verify.wrong_spans")):
+async def of_spans(conn: asyncpg.Connection, after: int, upto: int | None) -> AsyncIterator[Finding]:
+    """V4 of what is told of stretches of history: windows of time are looked for by it."""
+    for row in await conn.fetch(sql.query("verify.wrong_spans"), after, upto):
         where = f"history_span {row['after_seq']} to {row['last_seq']}"
         yield Finding("V4", where, f"tells other instants than {row['found']} of its rows have: windows miss them")
-    for row in await conn.fetch(sql.query("verify.messages")):
-        where = f"{row['escalation_id']} version {row['version']}"
-        yield Finding("V5", where, f"planned {row['planned']} messages, the outbox has {row['found']}")
-    for row in await conn.fetch(sql.query("verify.stray_messages")):
-        where = f"{row['escalation_id']} version {row['version']}"
-        yield Finding("V5", where, f"{row['found']} outbox rows that no transition planned")
+
+
+async def of_counts(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
+    """V3 of who holds how many."""
     for row in await conn.fetch(sql.query("verify.wrong_holdings")):
         where = f"person {row['person']}"
         yield Finding("V3", where, f"by the rows they hold {row['wanted']}, counted are {row['counted']}")
-    for row in await conn.fetch(sql.query("verify.wrong_timers")):
-        where = f"ticket {row['ticket_id']}, {row['kind']}"
-        yield Finding("V6", where, f"its row says {row['wanted']}, its timer {row['armed']}")
-    for row in await conn.fetch(sql.query("verify.unanswered_without_timer")):
-        yield Finding("V6", row["escalation_id"], f"unanswered at {row['state']}, and no clock runs")
-    for row in await conn.fetch(sql.query("verify.answered_with_timer")):
-        yield Finding("V6", row["escalation_id"], f"answered at {row['state']}, and a response clock runs")
-    async for finding in _waiting(conn, policies):
-        yield finding
-    for row in await conn.fetch(sql.query("verify.accepts_without_brief")):
-        where = f"{row['escalation_id']} version {row['version']}"
-        yield Finding("V7", where, "was accepted without a brief by somebody else")
+
+
+async def sealed_rows(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
+    """V4 of rows that a checkpoint is over."""
+    async for where, what in sealed(conn):
+        yield Finding("V4", where, what)

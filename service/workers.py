@@ -50,12 +50,12 @@ async def serve(settings: Settings, url: str, *, announce: Callable[[str], None]
     first = await asyncio.gather(*(_start(environment, n) for n in range(settings.workers)))
     if not all(answers for _, answers in first):
         for worker, _ in first:
-            await _end(worker, settings.shutdown_within)
+            await _end(worker, settings.shutdown_within + settings.leaves_after)
         raise WorkerError("a worker could not start; its own words are above")
     announce(f"listening on http://{settings.host}:{port}")
 
     keepers = [
-        asyncio.create_task(_keep(worker, environment, n, settings.shutdown_within))
+        asyncio.create_task(_keep(worker, environment, n, settings.shutdown_within + settings.leaves_after))
         for n, (worker, _) in enumerate(first)
     ]
     await stop.wait()

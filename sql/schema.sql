@@ -697,6 +697,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION erase_customer IS 'What no ticket holds, after erase_tickets: mail, prints of what was reported, stored answers, and who they are.';
 
+-- The auditor -----------------------------------------------------------------------------------------------------
+
+CREATE TABLE audit (
+    only_row     boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_audit CHECK (only_row),
+    part         text NOT NULL,
+    after        text NOT NULL,
+    found        integer NOT NULL,
+    found_before integer NOT NULL,
+    rounds       bigint NOT NULL,
+    looked_at    timestamptz NOT NULL,
+    round_at     timestamptz
+);
+COMMENT ON TABLE audit IS 'How far the auditor is, which checks everything slice by slice, whichever node it runs on; found counts this round''s
+findings, found_before those of the last whole one. By the real clock. Without its row it begins anew.';
+
 -- Rights: the service appends, and owns nothing ----------------------------------------------------------------------
 
 DO $$ BEGIN
@@ -714,7 +729,7 @@ GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, ch
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock,
     tree_tile TO escalation_service;
 GRANT INSERT, DELETE ON kept_mail, rota_window TO escalation_service;
-GRANT INSERT, UPDATE ON rota TO escalation_service;
+GRANT INSERT, UPDATE ON rota, audit TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding, session TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 import asyncpg
@@ -15,6 +16,7 @@ from service.door import Route
 from service.engine import Unavailable
 from service.metrics import CONTENT_TYPE, METRICS
 from service.reads import answered, connection, reading
+from service.room import ROOM
 from service.submit import HOUSE
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,10 @@ UNREADY = (
     asyncpg.PostgresError,
 )
 """Whatever keeps us from asking the database."""
+
+
+LEAVING = web.AppKey("leaving", asyncio.Event)
+"""Set once this node was told to stop."""
 
 
 class Alive(Struct, frozen=True):
@@ -58,7 +64,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 async def readyz(request: web.Request) -> web.StreamResponse:
     """503 while the service should get no requests: no database, or one that lacks a migration or a move, or whose
-    timers fire late."""
+    timers fire late; or this node was told to stop."""
     try:
         async with connection(request.app[HOUSE].reads) as conn:
             late_after = request.app[HOUSE].settings.timers_late_after
@@ -72,6 +78,8 @@ async def readyz(request: web.Request) -> web.StreamResponse:
             "reads of what has happened" if replica.state == "serves" else "nothing: the primary answers in its place"
         )
         checks["replica"] = Check(True, f"{replica.state}: {told}")
+    if request.app[LEAVING].is_set():
+        checks["node"] = Check(False, "was told to stop: it answers what it is asked, and leaves")
     ready = all(check.ok for check in checks.values())
     answer = answered(Readiness("ready" if ready else "not_ready", checks), 200 if ready else 503)
     if not ready:
@@ -98,9 +106,14 @@ async def _checks(conn: asyncpg.Connection, late_after: float) -> dict[str, Chec
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """Prometheus' text format, for this process."""
+    house, told = request.app[HOUSE], request.app[METRICS]
     async with reading(request) as (conn, _):
-        request.app[METRICS].late(await conn.fetchval(LATENESS))
-    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
+        told.late(await conn.fetchval(LATENESS))
+    assert request.protocol._manager is not None
+    told.full("connections", len(request.protocol._manager.connections), request.app[ROOM])
+    told.full("commands", house.engine.waiting, house.settings.queue_limit)
+    told.full("reads", house.reads.get_size() - house.reads.get_idle_size(), house.reads.get_max_size())
+    return web.Response(body=told.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 ROUTES = (

@@ -32,6 +32,7 @@ from service.door import (
 )
 from service.engine import Unavailable
 from service.problems import problem
+from service.rates import within_rate
 from service.reads import answered, reading
 from service.routes.examples import BULK, TRANSITIONS
 from service.submit import HOUSE, job_of, respond, submit, transitioned, unavailable
@@ -119,6 +120,7 @@ async def bulk(request: web.Request) -> web.StreamResponse:
     if isinstance(value, list) and len(value) > MOST_ITEMS:
         raise wrong(FieldProblem("items", f"at most {MOST_ITEMS} in one call, not {len(value)}"))
     items = checked({"items": value} if isinstance(value, list) else value, Bulk).items
+    within_rate(request, max(0, len(items) - 1))
     told = [NAMELESS] * len(items)
     turns: dict[str, list[tuple[int, Job]]] = {}
     for index, item in enumerate(items):

@@ -32,6 +32,7 @@ from service.replay.cast.playing import Cast
 from service.replay.lines import Event
 from service.replay.pace import VirtualClock
 from service.replay.player import Player
+from service.verify import EVERY_ESCALATION
 
 from .record import Form
 
@@ -113,7 +114,7 @@ async def _play(base: str, keys: Mapping[str, str], told: Sequence[Event]) -> No
 async def _kept(conn: asyncpg.Connection) -> list[Life]:
     said = {row["id"]: row["row"] for row in await conn.fetch(SAID)}
     chains = defaultdict[str, list[tuple[Record, str]]](list)
-    async for row in conn.cursor(sql.query("verify.chains")):
+    async for row in conn.cursor(sql.query("verify.chains"), *EVERY_ESCALATION):
         chains[row["escalation_id"]].append((_record(row["record"]), row["hash"]))
     return [_life(row["ticket"], chains[row["id"]], said) for row in await conn.fetch(CLOSED)]
 

@@ -184,11 +184,11 @@ class Service:
 
 
 @asynccontextmanager
-async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
-    """A service on this migrated database, with its cast. With the system's clock, which `now_is` stops, it fires no
-    timers unless told to, and it sends nothing."""
+async def serving(database_url: str, **settings: Any) -> AsyncIterator[Service]:
+    """A service on this migrated database, without keys. With the system's clock, which `now_is` stops, it fires no
+    timers unless told to, and it sends and audits nothing."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    app = build(Settings(**{"timers": False, "sends": False, **settings}), database_url)
+    app = build(Settings(**{"timers": False, "sends": False, "audits": False, **settings}), database_url)
     runner = Runner(app, access_log=None, shutdown_timeout=1.0)
     db = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
     await runner.setup()
@@ -196,12 +196,18 @@ async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            service = Service(base, database_url, db, session, app)
-            await _settle(service)
-            yield service
+            yield Service(base, database_url, db, session, app)
     finally:
         await runner.cleanup()
         await db.close()
+
+
+@asynccontextmanager
+async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
+    """The same with its cast, who come to it now."""
+    async with serving(database_url, **settings) as service:
+        await _settle(service)
+        yield service
 
 
 async def _settle(service: Service) -> None:

@@ -59,6 +59,7 @@ MESSAGE = "escalation_id, version, ordinal, ticket_id, customer_id, audience, re
 
 REFUSED = {
     "there_is_one_clock": ["INSERT INTO virtual_clock VALUES (false, now())"],
+    "there_is_one_audit": ["INSERT INTO audit VALUES (false, 'tickets', '', 0, 0, 0, now())"],
     "role_is_known": ["UPDATE principal SET role = 'boss'", "UPDATE principal SET role = 'clock'"],
     "level_is_0_to_4": [
         "UPDATE principal SET level = 5",

@@ -14,6 +14,7 @@ import sql
 from machines.history import Record, digest
 from machines.values import Escalation
 from service import verify
+from service.verify import EVERY_ESCALATION
 from tests.service.engine.lives import Lives
 from tests.service.engine.town import Town, alone, together
 
@@ -209,7 +210,7 @@ async def rewrite(
     `alone`: only that row and its own hash.
     """
     prev = "0" * 64
-    for row in await town.db.fetch(sql.query("verify.chains")):
+    for row in await town.db.fetch(sql.query("verify.chains"), *EVERY_ESCALATION):
         record = msgspec.json.decode(row["record"])
         if record["ticket_id"] != ticket:
             continue

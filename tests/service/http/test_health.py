@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from service.room import ROOM
+from service.submit import HOUSE
 from tests.service.conftest import FACTS, Service
 
 
@@ -55,3 +57,14 @@ async def test_requests_are_counted_by_route_and_status_and_never_by_person(serv
     ):
         assert f'escalation_request_seconds_count{{method="{method}",route="{route}",status="{status}"}} 1.0' in text
     assert not any(word in text for word in ("T-secret", "T-nobody", "ann", "desk", "no/such"))
+
+
+async def test_the_measures_tell_how_full_each_limit_is(service: Service) -> None:
+    told = (await service.call("aud", "GET", "/metrics")).raw.decode()
+    lines = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
+    settings = service.app[HOUSE].settings
+    assert float(lines["escalation_connections"]) == 1
+    assert float(lines["escalation_connections_most"]) == service.app[ROOM] <= settings.connections
+    assert float(lines["escalation_commands_waiting"]) == 0
+    assert float(lines["escalation_commands_waiting_most"]) == settings.queue_limit
+    assert 0 <= float(lines["escalation_reads"]) <= float(lines["escalation_reads_most"]) == settings.read_connections

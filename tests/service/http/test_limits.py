@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -149,6 +150,33 @@ async def test_a_slow_caller_holds_nobody_up(impatient: Service) -> None:
     async with _line(impatient) as (_, writer):
         writer.write(_head(impatient, "Content-Length: 5000"))
         (await impatient.call("ann", "GET", "/v1/history")).ok()
+
+
+async def test_a_caller_who_asks_and_takes_no_answer_is_let_go(impatient: Service) -> None:
+    """Answers of some megabytes, more than the system keeps for whoever is slow."""
+    host, port = impatient.base.removeprefix("http://").split(":")
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((host, int(port)))
+        deaf.setblocking(False)
+        asked = _head(impatient, method="GET", path="/openapi.json") * 8
+        async with asyncio.timeout(20 * WITHIN):
+            while deaf.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                with suppress(BlockingIOError):
+                    deaf.send(asked)
+                await asyncio.sleep(WITHIN / 10)
+    (await impatient.call("ann", "GET", "/v1/history")).ok()
+
+
+async def test_a_caller_who_takes_their_answer_slowly_but_takes_it_gets_it_whole(impatient: Service) -> None:
+    async with _line(impatient) as (reader, writer):
+        writer.write(_head(impatient, "Connection: close", method="GET", path="/openapi.json"))
+        whole = b""
+        while part := await reader.read(8192):
+            whole += part
+            await asyncio.sleep(0)
+    assert whole.startswith(b"HTTP/1.1 200 ")
+    assert whole.endswith(b"}")
 
 
 # Large ------------------------------------------------------------------------------------------------------------
