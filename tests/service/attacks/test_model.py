@@ -10,8 +10,6 @@ from tests.service.threaded import served
 
 def test_whatever_callers_like_is_answered_as_the_model_says(postgres_url: str, template: str) -> None:
     with served(postgres_url, template) as town:
-        play(town, sequences=25, steps=30)
-    assert Player.answers[201] > 100
-    assert Player.answers[403] > 50
-    assert Player.answers[409] > 20
-    assert Player.answers[422] > 20
+        play(town, sequences=12, steps=30)
+    assert Player.answers.keys() == {200, 201, 403, 409, 422}
+    assert len({trigger for trigger, _, _ in Player.moves}) >= 5, "something was carried out, and not only refused"
