@@ -35,7 +35,7 @@ HEADERS: dict[str, Json] = {
     },
     ON_BEHALF_OF: {
         "description": "A service acts for this person, as far as its key allows. Both are recorded.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
         "example": "ann",
     },
     "X-Request-Id": {

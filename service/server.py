@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 IDLE = 75.0
 """Seconds for which a connection may be idle between two requests."""
+NAME = "escalation-matrix"
+"""What the server calls itself: which versions it is made of is nobody's business."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 UNREACHABLE = (
     OSError,
@@ -75,7 +77,7 @@ async def _refuse_query(request: web.Request, route: Route) -> None:
 async def expect(request: web.Request) -> web.StreamResponse | None:
     """`Expect: 100-continue` is met; there is nothing else to expect."""
     if request.headers.get("Expect", "").lower() != "100-continue":
-        return _signed(response(Refusal(417, CODES[417], "The only expectation that is met is 100-continue.")))
+        return signed(response(Refusal(417, CODES[417], "The only expectation that is met is 100-continue.")))
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the answer itself has not begun
     return None
@@ -91,7 +93,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     await request.app[TURNS].mine()
     told = await _told(request, handler)
     request_id = request[REQUEST_ID]
-    _signed(told, request_id)
+    signed(told, request_id)
     took = time.perf_counter() - started
     resource = request.match_info.route.resource
     method = request.method if request.method in METHODS else "other"
@@ -107,10 +109,12 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     return told
 
 
-def _signed(told: web.StreamResponse, request_id: str | None = None) -> web.StreamResponse:
-    """What every answer says about itself."""
+def signed(told: web.StreamResponse, request_id: str | None = None) -> web.StreamResponse:
+    """What every answer says about itself; streams are signed before they begin."""
     told.headers["X-Request-Id"] = request_id or fresh_id()
     told.headers["X-Content-Type-Options"] = "nosniff"
+    told.headers["Server"] = NAME
+    told.headers.setdefault("Cache-Control", "no-store")  # nearly all of it is about somebody
     return told
 
 
@@ -251,7 +255,7 @@ class Connection(RequestHandler):
             why = (message or "").splitlines()[0] if message else ""
             said = "".join(c if c.isascii() and c.isprintable() else "?" for c in why)[:200]
             refusal = Refusal(400, "unreadable", f"The request is not well-formed HTTP/1.1. {said}".strip())
-        told = _signed(response(refusal))
+        told = signed(response(refusal))
         told.force_close()
         return told
 

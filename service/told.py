@@ -9,7 +9,6 @@ from __future__ import annotations
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import SERVER_SOFTWARE
 
 
 class Told(web.Response):
@@ -25,7 +24,6 @@ class Told(web.Response):
         headers, self._keep_alive, self._short = self.headers, True, request.writer
         headers["Content-Length"] = str(len(self.body))
         headers["Date"] = rfc822_formatted_time()
-        headers["Server"] = SERVER_SOFTWARE
         await self._short.write_headers(f"HTTP/1.1 {self.status} {self.reason}", headers)
         return self._short
 

@@ -14,7 +14,7 @@ COLUMNS = (
     *("seq", "at", "escalation_id", "version", "trigger", "from", "to", "level", "owner", "ticket_id", "customer_id"),
     *("actor", "on_behalf_of", "reason", "detail", "guards", "policy_version", "request_id", "hash"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 async def table(source: Source) -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ from service.engine import Unavailable
 from service.feed import FEED
 from service.problems import Refused
 from service.reads import Number, connection, reading
-from service.server import UNREACHABLE
+from service.server import UNREACHABLE, signed
 from service.submit import HOUSE, REQUEST_ID
 
 log = structlog.get_logger(__name__)
@@ -76,8 +76,8 @@ async def stream(
 ) -> web.StreamResponse:
     """The feed from after this number on (None: from now). `still` raises where the listener may not any more."""
     feed, house = request.app[FEED], request.app[HOUSE]
-    told = web.StreamResponse(headers={"Content-Type": STREAM, "Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    told.headers["X-Request-Id"] = request[REQUEST_ID]
+    told = web.StreamResponse(headers={"Content-Type": STREAM, "X-Accel-Buffering": "no"})
+    signed(told, request[REQUEST_ID])
     with feed.listening():
         after = await feed.newest() if begin is None else begin
         try:

@@ -17,7 +17,8 @@ from service.proof.horizon import Horizon
 from service.reads import reading
 from service.replica import FLUSHED, NotThereError
 from service.routes.history import Which
-from service.submit import HOUSE, House
+from service.server import signed
+from service.submit import HOUSE, REQUEST_ID, House
 
 Format = Annotated[
     Literal["ndjson", "csv", "xes", "ocel", "parquet"],
@@ -47,7 +48,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         last = await horizon.complete(conn)
         pools = await _pools(house, await conn.fetchval(FLUSHED))
     kind, write = FORMATS[asked.format]
-    told = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
+    told = signed(web.StreamResponse(headers={"Content-Type": kind}), request[REQUEST_ID])
     told.headers["Content-Disposition"] = f'attachment; filename="history.{asked.format}"'
     await told.prepare(request)
     async for part in write(Source(pools[0], filters, last, spare=pools[-1])):

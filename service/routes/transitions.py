@@ -157,7 +157,11 @@ async def possible(request: web.Request) -> web.StreamResponse:
     ask = Transition(path_uuid(request), "escalate")
     job = job_of(request, presented, ask, transitioned, None)
     found = await may_call(request.app[HOUSE], job)
-    return respond(found) if isinstance(found, Reply) else answered(found)
+    if isinstance(found, Reply):
+        return respond(found)
+    if job.command.problems:
+        raise wrong(*job.command.problems)  # else whoever can't be stood for would be told what the caller may
+    return answered(found)
 
 
 ROUTES = (

@@ -10,6 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
@@ -71,6 +72,18 @@ async def test_a_table_has_no_formula_in_it(service: Service):
     assert not [cell for row in rows for cell in row.values() if cell[:1] in tuple("=+-@\t\r\n")]
     (note,) = [row for row in rows if row["trigger"] == "note"]
     assert json.loads(note["detail"])["text"] == NASTY
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
+async def test_what_people_named_like_a_formula_is_quoted_in_a_table(service: Service, begins: str):
+    ticket, who = f'{begins}HYPERLINK("x")', f"{begins}cmd|'/c calc'!A0"
+    await service.person(who, "agent")
+    await service.ticket(quote(ticket, safe=""))
+    await service.opened_on(ticket, who)
+    rows = list(csv.DictReader(io.StringIO((await exported(service, "?format=csv")).decode(), newline="")))
+    assert {row["ticket_id"] for row in rows} == {f"'{ticket}"}
+    assert f"'{who}" in {row["actor"] for row in rows}
+    assert not [cell for row in rows for cell in row.values() if cell[:1] == begins]
 
 
 async def test_a_log_for_process_mining_has_a_trace_for_each_escalation(service: Service):
