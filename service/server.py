@@ -19,13 +19,14 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from machines.decided import Refusal
+from service.bearer import present
 from service.body import LINGERS, REQUEST_WITHIN, body
 from service.door import NoQuery, Route, query
 from service.engine import Unavailable
 from service.metrics import METRICS
 from service.problems import Refused, response
 from service.reads import identified_first
-from service.submit import NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
+from service.submit import HOUSE, NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,8 @@ def _signed(told: web.StreamResponse, request_id: str | None = None) -> web.Stre
 
 async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        if (issuer := request.app[HOUSE].issuer) is not None:
+            await present(request, issuer)
         return await handler(request)
     except Refused as error:
         return response(error.refusal, headers=error.headers)
