@@ -24,6 +24,7 @@ from service.housekeeping import keep_house, tell_spans
 from service.inbound.post import POST, Post
 from service.inbound.slack_later import LATER, Later
 from service.inbound.smtp import LISTENER, listening
+from service.issuer import Issuer
 from service.metrics import METRICS, Metrics
 from service.outbox.chain import watch_chains
 from service.outbox.sender import Sender
@@ -104,7 +105,8 @@ def build(settings: Settings, url: str, *, around: Around | None = None) -> web.
             inbox_only=not ways_out,
             arrives_at_once=settings.sends and not ways_out,
         )
-        house = app[HOUSE] = House(engine, reads, policies, settings, replica)
+        issuer = Issuer(settings.oidc) if settings.oidc is not None else None
+        house = app[HOUSE] = House(engine, reads, policies, settings, replica, issuer)
         app[POST] = Post(house)
         app[CLOCK] = clock.VirtualClock(reads, engine)
         tasks = [asyncio.create_task(keep_house(reads, settings), name="housekeeping")]
@@ -140,6 +142,8 @@ def build(settings: Settings, url: str, *, around: Around | None = None) -> web.
         await asyncio.gather(*tasks, return_exceptions=True)  # the sender hangs up
         await engine.stop()
         await reads.close()
+        if issuer is not None:
+            await issuer.close()
         if replica is not None:
             await replica.pool.close()
         if around is not None:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 
 import asyncpg
@@ -24,10 +25,11 @@ ROLES = (*ROLE_LEVEL, "service", "auditor", "admin")
 
 
 class Token(Struct, frozen=True):
-    """A presented key: its public id, and the SHA-256 of its secret."""
+    """A presented key: its public id, and the SHA-256 of its secret; `until` when it is good, None for a key's sake."""
 
     key: str
     digest: str
+    until: datetime | None = None
 
 
 class Known(Struct, frozen=True):
@@ -56,14 +58,14 @@ def present(authorization: str | None) -> Token:
     return Token(parts[1], hashlib.sha256(parts[2].encode(errors="replace")).hexdigest())
 
 
-def person(which: str) -> Token:
-    """Somebody on the roster whom a signed request names: their own call, without a key. No header can present this."""
-    return Token(f"person:{which}", "")
+def person(which: str, until: datetime | None = None) -> Token:
+    """Whom a signed request or an identity provider names: their own call, without a key. No header presents this."""
+    return Token(f"person:{which}", "", until)
 
 
 async def known(conn: asyncpg.Connection | asyncpg.Pool, token: Token) -> Known:
     """The principal of a key; raises 401 where it is unknown, revoked or retired."""
-    row = await conn.fetchrow(sql.query("principal.of_key"), token.key)
+    row = await conn.fetchrow(sql.query("principal.of_key"), token.key, token.until)
     if row is None or not secrets.compare_digest(row["digest"], token.digest):
         raise Refused(401, "unknown_key", "The API key is unknown, revoked, or its principal is retired.")
     role: Role = LEVEL_ROLE[row["level"]] if row["role"] in ROLE_LEVEL else row["role"]

@@ -15,7 +15,7 @@ import msgspec
 _PREFIX = "ESCALATION_"
 SECRETS = (
     *("mail_key", "signing_key", "help_desk", "smtp_url", "slack_token", "slack_webhook_url", "webhooks", "apprise"),
-    *("witness", "heartbeat_url"),
+    *("witness", "heartbeat_url", "oidc"),
 )
 """Settings whose values are never repeated; those of signing secrets are not either."""
 
@@ -62,6 +62,43 @@ class HelpDesk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
     user: Annotated[str, msgspec.Meta(pattern=r"^[!-9;-~]{0,200}$")] = ""
     prefix: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+LOOPBACK_OR_TLS = r"^(https://[^\s@?#/]|http://(127\.0\.0\.1|localhost|\[::1\])[:/])[^\s@#]*$"
+"""Addresses that nobody on the way can answer for."""
+_Endpoint = Annotated[str, msgspec.Meta(pattern=f"^$|{LOOPBACK_OR_TLS}", max_length=2000)]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"]
+
+
+class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The identity provider that people sign in with, and what its tokens mean here.
+
+    `claim` names a person: by the address that the roster has of them, or (`names: "id"`) by their id, a principal's
+    too. With `api_audience` its access tokens for that audience are taken like keys. `name` is what the button says.
+    The three endpoints are asked of the issuer unless they are given. Its redirect URI is `…/sign-in/oidc/back`.
+    """
+
+    issuer: Annotated[str, msgspec.Meta(pattern=LOOPBACK_OR_TLS, max_length=1000)]
+    client_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,500}$")]
+    client_secret: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{0,500}$")] = ""
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] = "your company's account"
+    claim: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "email"
+    names: Literal["email", "id"] = "email"
+    scopes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[!#-\[\]-~]{1,100}$")], ...] = ("openid", "email")
+    algorithms: Annotated[tuple[Algorithm, ...], msgspec.Meta(min_length=1)] = ("RS256", "ES256")
+    api_audience: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    authorization_endpoint: _Endpoint = ""
+    token_endpoint: _Endpoint = ""
+    jwks_uri: _Endpoint = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what does not fit together."""
+        if len({bool(self.authorization_endpoint), bool(self.token_endpoint), bool(self.jwks_uri)}) > 1:
+            raise ValueError("authorization_endpoint, token_endpoint and jwks_uri go together: all of them, or none")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes must have openid")
+        if self.api_audience == self.client_id:
+            raise ValueError("api_audience must not be client_id: who signs in has shown no key to the API")
 
 
 class SettingsError(ValueError):
@@ -160,6 +197,8 @@ class Settings:
     pagerduty_signing_secret: Secret | None = None
     zammad_signing_secret: Secret | None = None
     jira_signing_secret: Secret | None = None
+    # The identity provider with which people sign in to the console; in the environment as JSON: {"issuer": …}.
+    oidc: Oidc | None = None
     # What signs history's checkpoints, as `keys signing` printed it; unset means that none are made.
     signing_key: Annotated[str, msgspec.Meta(pattern="^PRIVATE[+]KEY[+].+$")] | None = None
     # The file to which signed checkpoints are appended; unset means that the log alone has them.
@@ -257,7 +296,7 @@ def _read_file(named: str | None) -> tuple[Path, dict[str, object]]:
 
 
 def _convert(value: object, kind: Any) -> object:
-    if isinstance(value, str) and (get_origin(kind) is tuple or kind in (HelpDesk | None, Witness | None)):
+    if isinstance(value, str) and (get_origin(kind) is tuple or kind in (HelpDesk | None, Witness | None, Oidc | None)):
         try:
             return msgspec.json.decode(value, type=kind)
         except msgspec.ValidationError:

@@ -44,6 +44,8 @@ Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset
 Line = Annotated[str, Meta(max_length=1000)]
 
 IDEMPOTENCY_KEY, IF_MATCH, ON_BEHALF_OF = "Idempotency-Key", "If-Match", "X-On-Behalf-Of"
+PRESENTED = web.RequestKey("presented", object)
+"""What a request presented that is no key: an `auth.Token`, or the `Refused` that it is answered with in its turn."""
 COMMANDED = (IDEMPOTENCY_KEY, ON_BEHALF_OF)
 """The headers that every POST takes."""
 
@@ -273,12 +275,20 @@ def nowhere(what: str = "Nothing has that id.") -> Refused:
 
 
 def token(request: web.Request) -> auth.Token:
-    """The key that the request presents; raises 401, and 422 for whom nobody can be asked."""
-    presented = auth.present(request.headers.get("Authorization"))
+    """What the request presents; raises 401, and 422 for whom nobody can be asked."""
+    presented = presented_by(request)
     on_behalf_of = request.headers.get(ON_BEHALF_OF)
     if on_behalf_of is not None and not (0 < len(on_behalf_of) <= 200 and sound(on_behalf_of)):
         raise wrong(FieldProblem(ON_BEHALF_OF, "must be the id of a person, 1 to 200 characters"))
     return presented
+
+
+def presented_by(request: web.Request) -> auth.Token:
+    """The key of a request's header, or whom its token names; raises 401."""
+    found = request.get(PRESENTED)
+    if isinstance(found, Refused):
+        raise found
+    return found if isinstance(found, auth.Token) else auth.present(request.headers.get("Authorization"))
 
 
 def idempotency_key(request: web.Request) -> str | None:

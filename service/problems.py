@@ -34,6 +34,7 @@ CODES = {
     "number or a character out of bounds; or the request is not well-formed HTTP. Mend it and send it again.",
     "no_key": "401. Send `Authorization: Bearer esk_…`. `escalation-matrix keys create` makes a key.",
     "unknown_key": "401. The key is wrong or revoked, or whoever it belongs to is retired. Ask an admin for another.",
+    "bad_token": "401. The token is not one that the identity provider made for this API, or it is over. Get another.",
     "bad_signature": "401. The request is not signed with the secret that is set here, or was signed more than five "
     "minutes ago. Compare the secret with the sender's, and the clocks.",
     "not_permitted": "403. Somebody else could: `failed` lists each guard that says who, and `who_could` names them.",

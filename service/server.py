@@ -19,6 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from machines.decided import Refusal
+from service.bearer import present
 from service.body import LINGERS, REQUEST_WITHIN, body
 from service.door import NoQuery, Route, query
 from service.engine import Unavailable
@@ -27,7 +28,7 @@ from service.problems import Refused, response
 from service.rates import within_rate
 from service.reads import identified_first
 from service.room import ROOM, TURNED_AWAY_WITHIN, turn_away
-from service.submit import NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
+from service.submit import HOUSE, NAMED, REQUEST_ID, TURNS, fresh_id, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +122,8 @@ def signed(told: web.StreamResponse, request_id: str | None = None) -> web.Strea
 async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         within_rate(request)
+        if (issuer := request.app[HOUSE].issuer) is not None:
+            await present(request, issuer)
         return await handler(request)
     except Refused as error:
         return response(error.refusal, headers=error.headers)

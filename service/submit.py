@@ -18,6 +18,7 @@ from service.batch import Job, Lane, Policies, Reply, Settled
 from service.config import Settings
 from service.door import token
 from service.engine import Engine, Unavailable
+from service.issuer import Issuer
 from service.problems import problem
 from service.replica import Replica
 from service.rows import fingerprint
@@ -29,13 +30,15 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What routes may use: the engine for what changes, a pool for what is read, a replica where there is one."""
+    """What routes may use: the engine for what changes, a pool for what is read; a replica and an identity provider
+    where there are any."""
 
     engine: Engine
     reads: asyncpg.Pool
     policies: Policies
     settings: Settings
     replica: Replica | None = None
+    issuer: Issuer | None = None
 
 
 def fresh_id() -> str:

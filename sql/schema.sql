@@ -67,15 +67,20 @@ COMMENT ON COLUMN api_key.digest IS 'SHA-256 of a 256-bit secret, in hex: the se
 
 CREATE TABLE session (
     digest   text PRIMARY KEY CONSTRAINT digest_is_sha256 CHECK (length(digest) = 64),
-    key_id   text NOT NULL REFERENCES api_key,
+    key_id   text REFERENCES api_key,
     began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     until    timestamptz NOT NULL,
     ended_at timestamptz,
-    CONSTRAINT a_session_ends CHECK (until > began_at)
+    who      text,
+    attempt  text CONSTRAINT an_attempt_begins_one_session UNIQUE,
+    CONSTRAINT a_session_ends CHECK (until > began_at),
+    CONSTRAINT begun_by_a_key_or_by_an_attempt CHECK (num_nonnulls(key_id, who) = 1 AND (who IS NULL) = (attempt IS NULL))
 );
 CREATE INDEX ON session (until);
-COMMENT ON TABLE session IS 'Browsers signed in to the console, each by an API key: what the key may not, neither may its sessions, and they
-end with it. By the real clock, whatever the virtual one says.';
+COMMENT ON TABLE session IS 'Browsers signed in to the console, each by an API key or as whom an identity provider named: what those may not,
+neither may their sessions, and they end with them. By the real clock, whatever the virtual one says.';
+COMMENT ON COLUMN session.who IS 'The id of a person or principal, where there is no key.';
+COMMENT ON COLUMN session.attempt IS 'SHA-256 of the state with which the identity provider led back, which can''t be used again.';
 COMMENT ON COLUMN session.digest IS 'SHA-256 of a 256-bit secret, in hex: the cookie itself is kept nowhere.';
 
 CREATE TABLE person (

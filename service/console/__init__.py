@@ -1,6 +1,6 @@
 """The console: pages for people. One more door to the same engine and the same reads; no rule of its own."""
 
-from service.console import assets, board, escalations, live, requests, sign_in
+from service.console import assets, board, escalations, live, requests, sign_in, single_sign_on
 from service.door import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,6 +8,7 @@ ROUTES: tuple[Route, ...] = (
     *escalations.ROUTES,
     *requests.ROUTES,
     *sign_in.ROUTES,
+    *single_sign_on.ROUTES,
     *live.ROUTES,
     *assets.ROUTES,
 )

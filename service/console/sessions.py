@@ -1,8 +1,8 @@
-"""Who sits before the browser: a session that was begun with an API key, or a bearer key itself.
+"""Who sits before the browser: a session that was begun with an API key or by an identity provider, or a bearer key.
 
-The cookie holds 256 random bits, the database their SHA-256 and the key by which the session was begun. Each request
-looks both up, and then asks who the key's principal is like any other door: a session can do nothing that its key
-can't, and ends with it. What a form sends must hold a token that only a page of this session has (CSRF).
+The cookie holds 256 random bits, the database their SHA-256 and by what the session was begun. Each request looks both
+up, and then asks who that is like any other door: a session can do nothing that its key or its person can't, and ends
+with it. What a form sends must hold a token that only a page of this session has (CSRF).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from msgspec import Struct
 
 import sql
 from service import auth
+from service.door import presented_by
 from service.problems import Refused
 from service.reads import KNOWN, connection
 from service.submit import HOUSE
@@ -38,14 +39,14 @@ class Visitor(Struct, frozen=True):
     csrf: str = ""
 
 
-def _secure(request: web.Request) -> bool:
+def secure(request: web.Request) -> bool:
     """Whether the browser came over TLS, as far as this service can know: by itself, or behind what it is told of."""
     return request.secure or (request.app[HOUSE].settings.public_url or "").startswith("https:")
 
 
-def _name(request: web.Request) -> str:
+def cookie_name(request: web.Request, name: str = "session") -> str:
     """Over TLS a name that no other host, path or plain connection can set."""
-    return "__Host-session" if _secure(request) else "session"
+    return f"__Host-{name}" if secure(request) else name
 
 
 def _digest(cookie: str) -> str:
@@ -53,7 +54,7 @@ def _digest(cookie: str) -> str:
 
 
 def _cookie(request: web.Request) -> str | None:
-    given = request.cookies.get(_name(request), "")
+    given = request.cookies.get(cookie_name(request), "")
     return given if _COOKIE.fullmatch(given) else None
 
 
@@ -64,15 +65,22 @@ async def begin(conn: asyncpg.Connection, token: auth.Token) -> str:
     return cookie
 
 
+async def begin_as(conn: asyncpg.Connection, who: str, state: str) -> str | None:
+    """A new session as whom the identity provider named; its cookie, or None where this attempt has begun one."""
+    cookie = secrets.token_urlsafe(32)
+    done = await conn.execute(sql.query("session.begin_as"), _digest(cookie), who, _digest(state), LASTS)
+    return cookie if done.endswith(" 1") else None
+
+
 def give(request: web.Request, told: web.Response, cookie: str) -> None:
     """The cookie goes with this answer. Lax, so that links in messages lead in; forms are held by their token."""
     told.set_cookie(
-        _name(request),
+        cookie_name(request),
         cookie,
         max_age=int(LASTS.total_seconds()),
         path="/",
         httponly=True,
-        secure=_secure(request),
+        secure=secure(request),
         samesite="Lax",
     )
 
@@ -82,13 +90,13 @@ async def end(request: web.Request, told: web.Response) -> None:
     if cookie := _cookie(request):
         async with connection(request.app[HOUSE].reads) as conn:
             await conn.execute(sql.query("session.end"), _digest(cookie))
-    told.del_cookie(_name(request), path="/", secure=_secure(request), httponly=True, samesite="Lax")
+    told.del_cookie(cookie_name(request), path="/", secure=secure(request), httponly=True, samesite="Lax")
 
 
 async def visitor(request: web.Request, conn: asyncpg.Connection) -> Visitor | None:
     """Who asks; None where nobody is signed in. A bearer key that is presented must be good: raises 401."""
     if "Authorization" in request.headers:
-        token = auth.present(request.headers["Authorization"])
+        token = presented_by(request)
         found = Visitor(await auth.known(conn, token), token)
     else:
         cookie = _cookie(request)

@@ -1,4 +1,4 @@
-"""Signing in with an API key, once, and out."""
+"""Signing in with an API key, once, and out. The identity provider's way is `single_sign_on`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.reads import connection
 from service.submit import HOUSE
 
 
-def _to(text: str | None) -> str:
+def safe(text: str | None) -> str:
     """Where to go on after signing in: a path of ours, never another host's."""
     ours = re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text or "")
     return "/" if not text or not ours or text.startswith("/sign-in") else text
@@ -25,29 +25,34 @@ def _to(text: str | None) -> str:
 
 async def show(request: web.Request) -> web.StreamResponse:
     """The form; whoever is signed in goes on."""
-    to = _to(request.query.get("to"))
+    to = safe(request.query.get("to"))
     async with connection(request.app[HOUSE].reads) as conn:
         if await sessions.visitor(request, conn):
             return see_other(to)
-    return page(request, "sign_in.html", to=to, problem=None, out="out" in request.query)
+    return _page(request, to, out="out" in request.query)
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """A good key begins a session; what is wrong with another is said beside it."""
     sessions.same_origin(request)
     given = dict(await form(request))
-    key, to = given.get("key", "").strip(), _to(given.get("to"))
+    key, to = given.get("key", "").strip(), safe(given.get("to"))
     try:
         token = auth.present(f"Bearer {key}")
         async with connection(request.app[HOUSE].reads) as conn:
             await auth.known(conn, token)
             cookie = await sessions.begin(conn, token)
     except Refused as refused:
-        problem = _taught(key, refused.refusal.code)
-        return page(request, "sign_in.html", 401, to=to, problem=problem, out=False)
+        return _page(request, to, _taught(key, refused.refusal.code))
     told = see_other(to)
     sessions.give(request, told, cookie)
     return told
+
+
+def _page(request: web.Request, to: str, problem: str | None = None, *, out: bool = False) -> web.StreamResponse:
+    oidc = request.app[HOUSE].settings.oidc
+    filled = {"to": to, "problem": problem, "out": out, "provider": oidc.name if oidc else None}
+    return page(request, "sign_in.html", 401 if problem else 200, **filled)
 
 
 def _taught(key: str, code: str) -> str:

@@ -47,11 +47,11 @@ WITH wanted AS MATERIALIZED (
     WHERE k.id = ANY ($4::text[]) AND k.revoked_at IS NULL AND p.active
       AND NOT EXISTS (SELECT FROM person h WHERE h.id = p.id AND NOT h.active)
     UNION ALL
-    -- People whom a signed request names; where they have keys, they may no more than with those.
-    SELECT 'person:' || h.id, '', h.id, coalesce(p.role, 'agent'), coalesce(p.level, h.level), '{}'
-    FROM person h LEFT JOIN principal p ON p.id = h.id
-    WHERE h.id = ANY (ARRAY(SELECT substr(key, 8) FROM unnest($4::text[]) AS key WHERE key LIKE 'person:%'))
-      AND h.active AND coalesce(p.active, true)
+    -- Whom a signed request or an identity provider names; where they have keys, they may no more than with those.
+    SELECT 'person:' || n.id, '', n.id, coalesce(p.role, 'agent'), coalesce(p.level, h.level), coalesce(p.may, '{}')
+    FROM (SELECT substr(key, 8) AS id FROM unnest($4::text[]) AS key WHERE key LIKE 'person:%') AS n
+        LEFT JOIN person h ON h.id = n.id LEFT JOIN principal p ON p.id = n.id
+    WHERE (h.id IS NOT NULL OR p.id IS NOT NULL) AND coalesce(h.active, true) AND coalesce(p.active, true)
 ), asked AS MATERIALIZED (
     -- Apart, so that answers are looked up by the whole of their key, and not by its second half among all principals.
     SELECT p.id AS principal_id, given.name

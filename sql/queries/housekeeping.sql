@@ -28,7 +28,8 @@ INSERT INTO holding AS h (person, held) SELECT person, sum(held) FROM gone GROUP
 ON CONFLICT (person, hand) DO UPDATE SET held = h.held + excluded.held
 
 -- name: forget_sessions(most)
--- Sessions that are over: nobody signs in by them again.
+-- Sessions that are over: nobody signs in by them again. What an identity provider began stays until its time is over, so
+-- that its attempt begins no other.
 DELETE FROM session WHERE digest IN (
-    SELECT digest FROM session WHERE until < clock_timestamp() OR ended_at IS NOT NULL LIMIT $1
+    SELECT digest FROM session WHERE until < clock_timestamp() OR ended_at IS NOT NULL AND attempt IS NULL LIMIT $1
 )

@@ -10,7 +10,7 @@ WHERE ($1::integer IS NULL OR p.level = $1) AND ($2::boolean IS NULL OR p.active
 ORDER BY p.id LIMIT $4::integer
 
 -- name: put(id, name, level, email, slack, on_duty, windows, active)
--- Whoever is retired loses their keys for good: coming back takes a new one. Answers whether they are on duty now,
+-- Whoever is retired loses their keys for good, and is signed out: coming back takes a new key. Answers whether they are on duty now,
 -- whether they left with this (went off duty, or were retired), and when they last left so: it is kept, so that who is
 -- concerned is told by the next call, or by any node, should this one die before.
 WITH by_rota AS (
@@ -29,6 +29,8 @@ WITH by_rota AS (
 ), retired AS (
     UPDATE api_key SET revoked_at = service_now()
     WHERE principal_id = $1 AND revoked_at IS NULL AND NOT $8::boolean
+), signed_out AS (
+    UPDATE session SET ended_at = clock_timestamp() WHERE who = $1 AND ended_at IS NULL AND NOT $8::boolean
 ), made AS (
     INSERT INTO person AS p (id, name, level, email, slack, on_duty, windows, active, left_at)
     SELECT $1, $2, $3::integer, $4, $5, $6, $7::jsonb, $8,

@@ -1,59 +1,15 @@
-"""A real browser: two of them open on one escalation, without a script at all, on a phone and on a wall screen.
-
-It is Debian's Chromium, driven by Playwright; where one of them is not installed, these tests say so and are skipped.
-"""
+"""A real browser: what changes in one of them is shown in the others, and nothing typed is lost."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
+from tests.service.conftest import Service
+from tests.service.console import browsers
+from tests.service.console.browsers import fits, signed_in
 
-from tests.service.conftest import BRIEF, Service
-
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium, or set CHROMIUM")
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Any]:
-    """A browser; each context of it is a person's own."""
-    async with playwright.async_playwright() as driver:
-        started = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        await started.close()
-
-
-@asynccontextmanager
-async def signed_in(service: Service, chromium: Any, who: str, **how: Any) -> AsyncIterator[Any]:
-    """A page of somebody who is signed in. Nothing may go wrong in it, and nothing be asked of another host."""
-    context = await chromium.new_context(**how)
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    # That an answer was a refusal, which Chromium tells there too, is what some tests are about.
-    refused = "the server responded with a status of 4"
-    page.on(
-        "console", lambda told: wrong.append(told.text) if told.type == "error" and refused not in told.text else None
-    )
-    page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(service.base) else None)
-    await page.goto(f"{service.base}/sign-in")
-    await page.get_by_label("API key").fill(service.keys[who])
-    await page.keyboard.press("Enter")
-    await page.get_by_role("heading", name="Board").wait_for()
-    yield page
-    assert wrong == []
-    await context.close()
-
-
-async def fits(page: Any) -> bool:
-    """Nothing has to be scrolled sideways."""
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+chromium = browsers.chromium
+pytestmark = browsers.needed
 
 
 async def test_a_change_in_one_browser_is_in_the_other_and_takes_nothing_typed_away(
@@ -96,26 +52,3 @@ async def test_the_board_moves_without_a_reload(service: Service, chromium: Any)
         await page.get_by_role("link", name="T-2").wait_for()
         assert await page.evaluate("window.same")
         assert await fits(page)
-
-
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1920, 1080)])
-async def test_without_scripts_an_escalation_is_opened_and_taken(
-    service: Service, chromium: Any, width: int, height: int
-) -> None:
-    await service.ticket("T-3")
-    how = {"java_script_enabled": False, "viewport": {"width": width, "height": height}}
-    async with signed_in(service, chromium, "ann", **how) as page:
-        await page.get_by_role("link", name="New escalation").click()
-        await page.get_by_label("Ticket").fill("T-3")
-        await page.get_by_label("Situation").select_option("workaround_unacceptable")
-        await page.locator("#new-reason").fill("No way round")
-        for name, text in BRIEF.items():
-            await page.locator(f"#new-brief-{name}").fill(text)
-        await page.get_by_role("button", name="Escalate").click()
-        await page.get_by_role("heading", name="Where it stands").wait_for()
-        at = page.url
-    async with signed_in(service, chromium, "lee", **how) as page:
-        await page.goto(at)
-        await page.locator("#do-accept > summary").click()
-        await page.locator("#do-accept button").click()
-        await page.get_by_text("Done: accept").wait_for()
