@@ -14,7 +14,7 @@ from msgspec import Struct, inspect
 
 from machines.asked import FieldProblem
 from machines.decided import Failure
-from service.console.words import spoken
+from service.console.words import spoken, with_offset
 
 Pairs = Sequence[tuple[str, str]]
 Choice = tuple[str, str]
@@ -31,6 +31,8 @@ LABELS = {
     "tags": "What kind of lesson",
     "workaround": "Workaround meanwhile",
     "ticket_id": "Ticket",
+    "customer_id": "Customer",
+    "escalation_id": "Escalation",
     "situation": "Situation",
 }
 NO_CHOICE = {
@@ -72,7 +74,7 @@ class Field(Struct, frozen=True):
 
     name: str
     label: str
-    kind: Literal["text", "line", "choice", "many", "group"]
+    kind: Literal["text", "line", "instant", "choice", "many", "group"]
     required: bool
     most: int = 10_000
     choices: tuple[Choice, ...] = ()
@@ -104,7 +106,7 @@ def form(
     failed: Iterable[Failure] = (),
 ) -> Form:
     """The form of these fields, filled with what was typed, each problem beside its field."""
-    names = {name for name, _ in _leaves(kind)} | {field.name for field in _fields(kind)}
+    names = {name for name, _ in leaves(kind)} | {field.name for field in _fields(kind)}
     told, elsewhere = list[FieldProblem](), list[str]()
     for problem in problems:
         if problem.field in names:
@@ -153,7 +155,9 @@ def _as_typed(part: inspect.Type, given: list[str]) -> Any:
     text = given[-1]
     if isinstance(part, inspect.IntType) and text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
-    return text
+    if isinstance(part, inspect.BoolType):
+        return {"true": True, "false": False}.get(text, text)
+    return with_offset(text) if isinstance(part, inspect.DateTimeType) else text
 
 
 @cache
@@ -164,7 +168,8 @@ def _fields(kind: type[Struct]) -> tuple[inspect.Field, ...]:
     return tuple(sorted(told.fields, key=lambda f: (isinstance(_plain(f.type), inspect.StructType), not f.required)))
 
 
-def _leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
+def leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
+    """Every field that can be typed, by its dotted path."""
     for field in _fields(kind):
         part = _plain(field.type)
         if isinstance(part, inspect.StructType):
@@ -174,10 +179,10 @@ def _leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
 
 
 def _plain(kind: inspect.Type) -> inspect.Type:
-    """Without the null that an absent field would be."""
+    """Without the null that an absent field would be, and without what is only said of it."""
     if isinstance(kind, inspect.UnionType):
-        return next(part for part in kind.types if not isinstance(part, inspect.NoneType))
-    return kind
+        return _plain(next(part for part in kind.types if not isinstance(part, inspect.NoneType)))
+    return _plain(kind.type) if isinstance(kind, inspect.Metadata) else kind
 
 
 def _shown(
@@ -207,6 +212,8 @@ def _shown(
         case inspect.StrType() if name not in choices:
             long = part.max_length is not None and part.max_length > 1000
             return Field(kind="text" if long else "line", most=part.max_length or 200, **told)
+        case inspect.DateTimeType():
+            return Field(kind="instant", most=40, **told)
     offered = choices.get(name) or tuple((str(v), spoken(str(v))) for v in _options(part))
     return Field(kind="choice", choices=tuple(offered), **told)
 
@@ -216,4 +223,4 @@ def _options(part: inspect.Type) -> Sequence[Any]:
         return part.values
     if isinstance(part, inspect.IntType):
         return range(part.ge or 0, (part.le or 0) + 1)
-    return ()
+    return ("true", "false") if isinstance(part, inspect.BoolType) else ()

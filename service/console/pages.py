@@ -51,6 +51,7 @@ templates.filters |= {
     "worded": words.worded,
     "instant": words.instant,
     "iso": words.iso,
+    "for_field": words.for_field,
     "span": words.span,
     "iso_span": words.iso_span,
     "until": words.until,

@@ -17,6 +17,7 @@ _CAPITALS = {
     "l4": "L4",
 }
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+_TYPED = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?)?")
 _SPAN = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?")
 
 
@@ -44,6 +45,21 @@ def instant(at: datetime, now: datetime | None = None) -> str:
 def iso(at: datetime) -> str:
     """For `<time datetime>`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def with_offset(text: str) -> str:
+    """An instant as a browser's field sends it, or a day alone, made one in UTC; anything else stays as it is."""
+    match = _TYPED.fullmatch(text.strip())
+    return f"{match[1]}T{match[2] or '00:00'}{match[3] or ':00'}Z" if match else text
+
+
+def for_field(text: str) -> str | None:
+    """An instant as a browser's field for instants holds it; None where it is none, and must be shown as it is."""
+    try:
+        at = datetime.fromisoformat(with_offset(text))
+    except ValueError:
+        return None
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at.tzinfo is not None and at.year >= 1000 else None
 
 
 def span(length: timedelta) -> str:
