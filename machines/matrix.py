@@ -9,7 +9,7 @@ import tomllib
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -150,6 +150,13 @@ def parse(text: str, version: int = 0) -> Policy:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([f"not TOML: {error}"]) from error
+    return of(raw, version)
+
+
+def of(raw: Any, version: int = 0) -> Policy:
+    """The policy of a document's tables, as a file or a call brings them. Raises as `parse`."""
+    if not isinstance(raw, dict):
+        raise PolicyError(["must be a document, an object of tables"])
     if found := list(misshapen(raw, Document)):
         raise PolicyError(found)
     return check(msgspec.convert(raw, Document, strict=False), version)

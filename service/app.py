@@ -26,6 +26,7 @@ from service.outbox.sender import Sender
 from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
+from service.rearming import keep_rearmed
 from service.replica import Replica
 from service.rotas.keep import Fetcher, keep_rotas
 from service.routes import all_routes
@@ -96,6 +97,7 @@ def build(settings: Settings, url: str) -> web.Application:
         if settings.timers or virtual:
             fetcher = Fetcher(settings.private_hosts)
             tasks.append(asyncio.create_task(keep_rotas(reads, engine, fetcher), name="rotas"))
+            tasks.append(asyncio.create_task(keep_rearmed(reads, engine), name="rearming"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

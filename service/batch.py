@@ -195,9 +195,9 @@ class Batch:
         due = sorted((at, kind) for kind, at in decision.timers.items() if at is not None and at <= world.now)
         ticket_id = decision.ticket.id if decision.ticket else e.ticket_id if e else ""
         for at, kind in due:
-            if not self._sees_roster or self.rows.spare < MOST_ROWS:
-                break
             fire = replace(command, ask=Fire(ticket_id, kind, at), problems=())
+            if not self._sees_roster or self.rows.spare < MOST_ROWS or world.must_wait(fire):
+                break
             fired = world.decide(fire, THE_CLOCK)
             assert isinstance(fired, Decision)
             fired, _ = self.rows.decided(fire, THE_CLOCK, fired)

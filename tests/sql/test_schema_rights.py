@@ -11,6 +11,7 @@ from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint", "history_span"}
 CHANGES = {"principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile", "rota"}
+CHANGES |= {"rearming"}
 REMOVES = {"ticket", "timer", "answered", "holding", "session"}
 
 
