@@ -27,7 +27,7 @@ from machines.values import Situation as SituationOf
 from machines.waiting import waits
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Text = Annotated[str, Meta(max_length=2000)]
+Text = Annotated[str, Meta(max_length=1000)]
 Situation = Literal[
     "customer_request",
     "repeated_contact",

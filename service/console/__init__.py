@@ -1,6 +1,6 @@
 """The console: pages for people. One more door to the same engine and the same reads; no rule of its own."""
 
-from service.console import assets, board, escalations, history, live, requests, sign_in
+from service.console import assets, board, escalations, history, live, matrix, requests, sign_in
 from service.door import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,6 +8,7 @@ ROUTES: tuple[Route, ...] = (
     *escalations.ROUTES,
     *requests.ROUTES,
     *history.ROUTES,
+    *matrix.ROUTES,
     *sign_in.ROUTES,
     *live.ROUTES,
     *assets.ROUTES,

@@ -69,6 +69,11 @@ BESIDE = {
 """Beside which field a guard's sentence stands, where it judges one."""
 
 
+Said = Mapping[str, tuple[str, str]]
+"""By a field's name, its label and its open choice, where either is another."""
+NOT_OTHERWISE: Said = {}
+
+
 class Field(Struct, frozen=True):
     """One field as it is shown. `name` is its dotted path; a group has fields of its own."""
 
@@ -104,8 +109,10 @@ def form(
     typed: Pairs = (),
     problems: Iterable[FieldProblem] = (),
     failed: Iterable[Failure] = (),
+    said: Said = NOT_OTHERWISE,
 ) -> Form:
-    """The form of these fields, filled with what was typed, each problem beside its field."""
+    """The form of these fields, filled with what was typed, each problem beside its field. `said`: where a field has
+    another label or another open choice than in other forms."""
     names = {name for name, _ in leaves(kind)} | {field.name for field in _fields(kind)}
     told, elsewhere = list[FieldProblem](), list[str]()
     for problem in problems:
@@ -119,7 +126,7 @@ def form(
             told.append(FieldProblem(str(where), _with_who(failure)))
         else:
             elsewhere.append(_with_who(failure))
-    fields = tuple(_shown(field, "", choices, typed, told) for field in _fields(kind))
+    fields = tuple(_shown(field, "", choices, typed, told, said) for field in _fields(kind))
     return Form(fields, tuple(told), tuple(elsewhere))
 
 
@@ -191,21 +198,23 @@ def _shown(
     choices: Mapping[str, Sequence[Choice]],
     typed: Pairs,
     problems: Sequence[FieldProblem],
+    said: Said,
 ) -> Field:
+    other = said.get(field.encode_name, ("", ""))
     name, part = f"{path}{field.encode_name}", _plain(field.type)
     values = tuple(text for typed_name, text in typed if typed_name == name)
     told: dict[str, Any] = {
         "name": name,
-        "label": LABELS.get(field.encode_name, spoken(field.encode_name)),
+        "label": other[0] or LABELS.get(field.encode_name, spoken(field.encode_name)),
         "required": field.required,
-        "open_choice": NO_CHOICE.get(field.encode_name, "Choose"),
+        "open_choice": other[1] or NO_CHOICE.get(field.encode_name, "Choose"),
         "value": values[-1] if values else "",
         "values": values,
         "problems": tuple(problem.message for problem in problems if problem.field == name),
     }
     match part:
         case inspect.StructType():
-            inner = (_shown(each, f"{name}.", choices, typed, problems) for each in part.fields)
+            inner = (_shown(each, f"{name}.", choices, typed, problems, said) for each in part.fields)
             return Field(kind="group", fields=tuple(inner), **told)
         case inspect.VarTupleType():
             return Field(kind="many", choices=tuple((str(v), spoken(str(v))) for v in _options(part.item_type)), **told)
@@ -214,6 +223,8 @@ def _shown(
             return Field(kind="text" if long else "line", most=part.max_length or 200, **told)
         case inspect.DateTimeType():
             return Field(kind="instant", most=40, **told)
+    if isinstance(part, inspect.BoolType):
+        return Field(kind="choice", choices=(("true", "Yes"), ("false", "No")), **told)
     offered = choices.get(name) or tuple((str(v), spoken(str(v))) for v in _options(part))
     return Field(kind="choice", choices=tuple(offered), **told)
 
@@ -223,4 +234,4 @@ def _options(part: inspect.Type) -> Sequence[Any]:
         return part.values
     if isinstance(part, inspect.IntType):
         return range(part.ge or 0, (part.le or 0) + 1)
-    return ("true", "false") if isinstance(part, inspect.BoolType) else ()
+    return ()

@@ -27,6 +27,9 @@ from service.submit import HOUSE
 
 AT_ONCE = 50
 """Rows of a page."""
+SAID = dict.fromkeys(("trigger", "from", "level", "tier"), ("", "Any"))
+SAID |= {"to": ("To", "Any"), "order": ("", "Newest first")}
+ORDERS = [("asc", "Oldest first")]
 TRIGGERS = [(trigger, spoken(trigger)) for trigger in RULES]
 T = TypeVar("T", bound=Struct)
 Level = Annotated[int, Meta(ge=0, le=4)]
@@ -64,7 +67,7 @@ async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     cursor = next((text for name, text in typed if name == "cursor"), None)
     typed = [pair for pair in typed if pair[0] != "cursor"]
     stands = any(name == "as_of" for name, _ in typed)
-    search = _asked(Search, {"trigger": TRIGGERS}, [] if stands else typed)
+    search = _asked(Search, {"trigger": TRIGGERS, "order": ORDERS}, [] if stands else typed)
     stood = _asked(Stood, {}, typed if stands else [])
     asked = stood if stands else search
     found: Any = None
@@ -104,7 +107,7 @@ def _asked(kind: type[T], choices: Mapping[str, Any], typed: forms.Pairs) -> Ask
     unknown = [FieldProblem(name[:200], "no such filter") for name, _ in typed if name not in known]
     body = forms.value(kind, typed)
     fields, problems = fit(body, kind) if typed or kind is Search else (None, ())
-    form = forms.form(kind, choices, typed, (*unknown, *problems))
+    form = forms.form(kind, choices, typed, (*unknown, *problems), said=SAID)
     kept = {name: text for name, text in typed if name in known}
     return Asked(form, fields if not unknown else None, kept, bool(typed))
 

@@ -55,6 +55,7 @@ templates.filters |= {
     "span": words.span,
     "iso_span": words.iso_span,
     "until": words.until,
+    "policy_value": words.policy_value,
 }
 templates.globals["asset"] = assets.address
 

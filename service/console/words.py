@@ -11,6 +11,7 @@ _CAPITALS = {
     "p2": "P2",
     "p3": "P3",
     "sla": "SLA",
+    "pr": "PR",
     "l1": "L1",
     "l2": "L2",
     "l3": "L3",
@@ -18,6 +19,7 @@ _CAPITALS = {
 }
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 _TYPED = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?)?")
+_ISO = re.compile(r"P(?=.)(?:(\d+)D)?(?:T([\d.]+)S)?")
 _SPAN = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?")
 
 
@@ -78,6 +80,15 @@ def iso_span(text: str) -> str:
     hours, minutes, seconds = match.groups() if match else (None, None, None)
     parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min")) if n]
     return " ".join(parts) or f"{float(seconds or 0):.0f} s"
+
+
+def policy_value(value: object) -> str:
+    """A value of a policy as it is answered: spans and yes or no are said, the rest is as it is written."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and (match := _ISO.fullmatch(value)):
+        return span(timedelta(days=int(match[1] or 0), seconds=float(match[2] or 0)))
+    return str(value)
 
 
 def until(at: datetime, now: datetime) -> str:

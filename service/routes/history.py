@@ -14,11 +14,10 @@ import sql
 from machines.values import State
 from service import answers
 from service.auth import Known
-from service.door import UUID, Id, Route, query
+from service.door import ANY_CASE, Id, Route, query
 from service.reads import Cursor, Limit, Number, Page, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 
-ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
 EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An escalation's id.")]
 Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
 Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
