@@ -18,12 +18,11 @@ from machines.case import Facts, Mint
 from machines.clock import armed
 from machines.decide import decide
 from machines.decided import Decision, Entry, Failure, Refusal
-from machines.document import Cell, Origin
+from machines.document import Origin
 from machines.matrix import Policy
 from machines.situations import Asked, begin
 from machines.story import Story
 from machines.values import WAITING, Customer, Escalation, Person, Priority, State, Ticket, Tier, TimerKind
-from machines.values import Situation as SituationOf
 from machines.waiting import waits
 
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -255,7 +254,7 @@ def _due(entry: Entry, after: Escalation, policy: Policy) -> Iterator[Due]:
     at = entry.changed.get("engage_by")
     asks = next((s for s in after.situations if s.due_at == at), None)
     if at is not None and asks is not None:
-        of, cell = _cell(asks, after.tier, policy)
+        of, cell = policy.cell_behind(asks, after.tier)
         yield Due("engage_by", at, asks.at, at - asks.at, f"matrix.{asks.situation}.{of}", cell.origin)
     at = entry.changed.get("respond_by")
     if at is not None:
@@ -267,12 +266,3 @@ def _due(entry: Entry, after: Escalation, policy: Policy) -> Iterator[Due]:
     if at is not None:
         updates = policy.document.updates[after.tier]
         yield Due("next_update_by", at, entry.at, updates.every, f"updates.{after.tier}.every", updates.origin)
-
-
-def _cell(asks: SituationOf, tier: Tier, policy: Policy) -> tuple[str, Cell]:
-    """The cell by which a situation is due, and its name in the row."""
-    row = policy.document.matrix[asks.situation]
-    e = row.emergency
-    if e is not None and e.level == asks.level and e.within is not None and asks.due_at == asks.at + e.within:
-        return "emergency", e
-    return tier, row.cell(tier)

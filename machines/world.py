@@ -151,6 +151,10 @@ class World:
         """An escalation keeps the policy that it was opened under; what opens now gets the newest."""
         return self._policies[escalation.policy_version] if escalation else self.newest
 
+    def policy(self, version: int) -> Policy | None:
+        """A version, if it is at hand."""
+        return self._policies.get(version)
+
     def decide(self, command: Command, actor: Actor) -> Decision | Refusal:
         """Decide, on the state that the decisions before left."""
         facts = self.facts(command, actor)

@@ -1,6 +1,6 @@
 """The console: pages for people. One more door to the same engine and the same reads; no rule of its own."""
 
-from service.console import assets, board, escalations, history, live, matrix, requests, sign_in
+from service.console import assets, board, escalations, history, live, matrix, moves, requests, sign_in, surveys
 from service.door import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -9,7 +9,9 @@ ROUTES: tuple[Route, ...] = (
     *requests.ROUTES,
     *history.ROUTES,
     *matrix.ROUTES,
+    *moves.ROUTES,
     *sign_in.ROUTES,
+    *surveys.ROUTES,
     *live.ROUTES,
     *assets.ROUTES,
 )

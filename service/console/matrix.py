@@ -60,7 +60,7 @@ class Versions(Struct, frozen=True):
 async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     """`version` in the address, else the newest."""
     async with connection(request.app[HOUSE].reads) as conn:
-        versions = await _versions(conn, request.query.get("version"))
+        versions = await versions_of(conn, request.query.get("version"))
         now = await conn.fetchval(sql.query("board.now"))
     document = versions.policy.document
     return page(
@@ -81,16 +81,16 @@ async def show(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     )
 
 
-async def _versions(conn: asyncpg.Connection, asked: str | None) -> Versions:
+async def versions_of(conn: asyncpg.Connection, asked: str | None) -> Versions:
     """Raises 404 for a version that there is none of."""
     rows = await conn.fetch(sql.query("policy.versions"), MOST_VERSIONS)
     if asked:
-        return Versions(rows, await version_of(conn, _number(asked)))
+        return Versions(rows, await version_of(conn, number(asked)))
     newest = await conn.fetchrow(sql.query("policy.newest"))
     return Versions(rows, load(newest["document"], newest["version"]))
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
     """A version; -1, which is none, for what can't be one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
 
@@ -108,8 +108,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
 async def compare(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     """What differs between `from` and `to`."""
     async with connection(request.app[HOUSE].reads) as conn:
-        after = await _versions(conn, request.query.get("to"))
-        before = await _versions(conn, request.query.get("from") or str(max(after.policy.version - 1, 1)))
+        after = await versions_of(conn, request.query.get("to"))
+        before = await versions_of(conn, request.query.get("from") or str(max(after.policy.version - 1, 1)))
     found = differences(before.policy.document, after.policy.document)
     return page(
         request,
@@ -137,7 +137,7 @@ async def attempt(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     """A form for a ticket's facts; with them in the address, what would happen when. Nothing is written."""
     typed = [(name, text) for name, text in request.query.items() if text.strip() and sound(text)]
     async with connection(request.app[HOUSE].reads) as conn:
-        versions = await _versions(conn, dict(typed).get("version"))
+        versions = await versions_of(conn, dict(typed).get("version"))
         now = await conn.fetchval(sql.query("board.now"))
     typed = [pair for pair in typed if pair[0] != "version"]
     asked, problems = _asked(typed)

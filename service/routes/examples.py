@@ -141,3 +141,4 @@ TRIAL = {
     "paused_at": "2026-01-05T10:00:00Z",
     "resumed_at": "2026-01-05T11:30:00Z",
 }
+MOVES = {"escalations": [{"id": "019b8ca1-6c40-7000-a000-000000000000", "version": 4}]}

@@ -100,13 +100,13 @@ def _answer(row: Any) -> PolicyAnswer:
 async def one(request: web.Request) -> web.StreamResponse:
     """As it was published, for good."""
     async with reading(request) as (conn, _):
-        row = await conn.fetchrow(sql.query("policy.one"), _version(request))
+        row = await conn.fetchrow(sql.query("policy.one"), version_in_path(request))
     if row is None:
         raise nowhere("There is no such version of the policy.")
     return answered(_answer(row))
 
 
-def _version(request: web.Request) -> int:
+def version_in_path(request: web.Request) -> int:
     """A version of the path; raises 404 where it can't be one."""
     text = request.match_info["version"]
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
@@ -198,7 +198,7 @@ async def simulate(request: web.Request) -> web.StreamResponse:
     each level is on duty, and nobody does anything."""
     value = await body(request)
     async with reading(request) as (conn, _):
-        policy = await version_of(conn, _version(request))
+        policy = await version_of(conn, version_in_path(request))
         asked = checked(value, trial.Trial)
         if problems := [FieldProblem(*each) for each in asked.wrong()]:
             raise wrong(*problems)

@@ -52,3 +52,13 @@ UPDATE rearming SET after = CASE WHEN $2::text IS NULL THEN '' WHEN version = $1
     passes = passes + CASE WHEN $2::text IS NULL THEN 1 ELSE 0 END,
     done_at = CASE WHEN $2::text IS NULL AND (passes > 0 OR version < $1) THEN clock_timestamp() END
 WHERE version <= $1::integer AND done_at IS NULL
+
+-- name: to_move(version, after, count)
+-- Running escalations under another version than this one, oldest first.
+SELECT e.id::text AS id, e.ticket_id, e.version FROM escalation e
+WHERE e.closed_at IS NULL AND e.policy_version <> $1::integer AND ($2::uuid IS NULL OR e.id > $2)
+ORDER BY e.id LIMIT $3::integer
+
+-- name: running(ids)
+-- Those of these that are not closed.
+SELECT e.id::text AS id, e.ticket_id FROM escalation e WHERE e.id = ANY ($1::uuid[]) AND e.closed_at IS NULL
