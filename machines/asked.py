@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from machines.matrix import Policy
 from machines.values import CLOCK, ROLE_LEVEL, Author, Channel, Role, Text, Ticket, TimerKind
 
 
@@ -151,7 +152,20 @@ class ChainTold(Struct, frozen=True):
     version: int
 
 
-Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm | ChainTold
+class MovePolicy(Struct, frozen=True):
+    """Move a running escalation to another version of the policy. `policy` is that version, filled in where it is read.
+
+    `if_match`: where the escalation stood when this was looked at.
+    """
+
+    ticket_id: str
+    escalation_id: str
+    version: int
+    if_match: int | None = None
+    policy: Policy | None = None
+
+
+Ask = Transition | Report | Heard | Request | Fire | Duty | Rearm | ChainTold | MovePolicy
 
 
 class FieldProblem(Struct, frozen=True):

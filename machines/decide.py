@@ -10,12 +10,13 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from machines import fields as given
-from machines.asked import ChainTold, Command, Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import ChainTold, Command, Duty, Fire, Heard, MovePolicy, Rearm, Report, Request, Transition
 from machines.case import Facts
 from machines.clock import armed, chain_told, fire, on_duty_changed
 from machines.decided import Decision, Failure, Refusal
 from machines.escalation import RULES, exists
 from machines.matrix import Policy
+from machines.moving import move
 from machines.reports import heard, report
 from machines.situations import invalid, request
 from machines.story import Story, call, case_of, guards_of, judge, no_such_move
@@ -47,6 +48,10 @@ def decide(facts: Facts, command: Command, policy: Policy, now: datetime) -> Dec
         case ChainTold():
             chain_told(story, ask)
             refused = None
+        case MovePolicy():
+            if problem := _unlike(before, ask):
+                return problem
+            timers, refused = move(story, ask, facts.actor)
         case Report() | Heard():
             if isinstance(ask, Heard) and not (facts.ticket and facts.ticket.revision):
                 return not_found("ticket", ask.ticket_id)
@@ -84,14 +89,27 @@ def not_found(what: str, which: str) -> Refusal:
     return Refusal(404, "not_found", f"There is no {what} {which!r}.")
 
 
+def _unlike(e: Escalation | None, ask: MovePolicy) -> Refusal | None:
+    """404 where it is not the ticket's running escalation any more, 412 where it has changed."""
+    if e is None or e.id != ask.escalation_id:
+        return not_found("running escalation", ask.escalation_id)
+    return _stale(e, ask.if_match)
+
+
+def _stale(e: Escalation, if_match: int | None) -> Refusal | None:
+    if if_match is None or if_match == e.version:
+        return None
+    seen = f"version {if_match}" if if_match >= 0 else "no version of it"
+    message = f"If-Match names {seen}; it is at {e.version}. Look again, then decide."
+    return Refusal(412, "stale_version", message, escalation=e)
+
+
 def _transition(story: Story, ask: Transition, command: Command) -> Refusal | None:
     e = story.facts.escalation
     if e is None:
         return not_found("escalation", ask.escalation_id)
-    if ask.if_match is not None and ask.if_match != e.version:
-        seen = f"version {ask.if_match}" if ask.if_match >= 0 else "no version of it"
-        message = f"If-Match names {seen}; it is at {e.version}. Look again, then decide."
-        return Refusal(412, "stale_version", message, escalation=e)
+    if stale := _stale(e, ask.if_match):
+        return stale
     if command.problems:
         return structs.replace(invalid(*command.problems), escalation=e)
     rule = RULES.get(ask.trigger)

@@ -9,14 +9,14 @@ import tomllib
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from machines.document import TIERS, Cell, Clock, Hours, Level
 from machines.document import Document as Document
 from machines.totality import findings, misshapen
-from machines.values import Tier
+from machines.values import Situation, Tier
 
 
 class PolicyError(ValueError):
@@ -38,6 +38,14 @@ class Policy:
         """Where this situation leads for this tier (`emergency`: a P0 through the emergency contact)."""
         row = self.document.matrix[situation]
         return row.emergency if emergency and row.emergency else row.cell(tier)
+
+    def cell_behind(self, begun: Situation, tier: Tier) -> tuple[str, Cell]:
+        """The cell by which a situation stands where it does, and its name in the row."""
+        row = self.document.matrix[begun.situation]
+        e = row.emergency
+        if e is not None and e.within is not None and (begun.level, begun.due_at) == (e.level, begun.at + e.within):
+            return "emergency", e
+        return tier, row.cell(tier)
 
     def kind(self, situation: str) -> Literal["automatic", "manual", "customer"]:
         """Who brings this situation."""
@@ -150,6 +158,13 @@ def parse(text: str, version: int = 0) -> Policy:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([f"not TOML: {error}"]) from error
+    return of(raw, version)
+
+
+def of(raw: Any, version: int = 0) -> Policy:
+    """The policy of a document's tables, as a file or a call brings them. Raises as `parse`."""
+    if not isinstance(raw, dict):
+        raise PolicyError(["must be a document, an object of tables"])
     if found := list(misshapen(raw, Document)):
         raise PolicyError(found)
     return check(msgspec.convert(raw, Document, strict=False), version)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -36,7 +36,9 @@ NONE, LONGEST, MINUTE = timedelta(0), timedelta(days=366), timedelta(minutes=1)
 def misshapen(value: Any, hint: Any, path: str = "") -> Iterator[str]:
     """Where a file's tables don't fit their types: what is missing, unknown, or another kind of value."""
     at = f"{path}." if path else ""
-    if get_origin(hint) is UnionType:  # `Cell | None`, and a file has no None
+    if get_origin(hint) is UnionType:  # `Cell | None`
+        if value is None and NoneType in get_args(hint):  # as JSON has it; a file leaves it out
+            return
         hint = get_args(hint)[0]
     if isinstance(value, dict) and isinstance(hint, type) and issubclass(hint, Struct):
         hints, known = get_type_hints(hint, include_extras=True), {f.name: f for f in fields(hint)}

@@ -30,6 +30,7 @@ from machines.values import (
     Ticket,
     TimerKind,
 )
+from machines.waiting import waits
 
 
 class Principal(Struct, frozen=True):
@@ -150,10 +151,26 @@ class World:
         """An escalation keeps the policy that it was opened under; what opens now gets the newest."""
         return self._policies[escalation.policy_version] if escalation else self.newest
 
+    def policy(self, version: int) -> Policy | None:
+        """A version, if it is at hand."""
+        return self._policies.get(version)
+
     def decide(self, command: Command, actor: Actor) -> Decision | Refusal:
         """Decide, on the state that the decisions before left."""
         facts = self.facts(command, actor)
-        return decide(facts, command, self.policy_of(facts.escalation), self.now)
+        policy = self.policy_of(facts.escalation)
+        result = decide(facts, command, policy, self.now)
+        if policy is not self.newest and isinstance(result, Decision) and _ends(facts.escalation, result.escalation):
+            return self._without(result, facts)
+        return result
+
+    def _without(self, decision: Decision, facts: Facts) -> Decision:
+        """A ticket whose escalation has ended goes by the newest policy again: what waits on it is armed by that."""
+        ticket = decision.ticket or facts.ticket
+        if ticket is None or facts.customer is None:
+            return decision
+        own = waits(ticket, facts.customer.tier, self.newest)
+        return structs.replace(decision, timers={**decision.timers, **own})
 
     def absorb(self, decision: Decision) -> None:
         """What was decided is known to the commands after it."""
@@ -186,6 +203,12 @@ class World:
         for who in holders(e):
             if person := self._people.get(who):
                 self._people[who] = structs.replace(person, held=person.held + by)
+
+
+def _ends(before: Escalation | None, after: Escalation | None) -> bool:
+    """Whether what was live is closed."""
+    was = before is not None and before.state != State.CLOSED
+    return was and after is not None and after.state == State.CLOSED
 
 
 def holders(e: Escalation | None) -> set[str]:

@@ -166,6 +166,71 @@ def check(file: Path) -> None:
     print(f"{file}: sound and total")
 
 
+@policy.command(name="publish")
+def publish_policy(file: Path) -> None:
+    """Check a matrix, and publish it as the next version; what opens from now on goes by it.
+
+    Running escalations keep the version that they were opened under; `policy move` moves them.
+
+    Parameters
+    ----------
+    file
+        The whole document, as TOML.
+    """
+    from machines import matrix
+
+    try:
+        told = matrix.parse(file.read_text("utf-8"))
+    except ValueError as error:
+        raise SystemExit(f"{file}:\n{error}") from None
+    settings = load()
+
+    async def run() -> tuple[int, bool]:
+        from service import database, publishing
+
+        async with _database(settings) as url:
+            if settings.database_url is None:
+                await database.prepare(url)
+            conn = await database.open_connection(url)
+            try:
+                row, made = await publishing.publish(conn, told, app.name[0])
+            finally:
+                await conn.close()
+            return row["version"], made
+
+    version, made = _run_once(run())
+    print(f"published as version {version}" if made else f"nothing to publish: version {version} says the same")
+
+
+@policy.command(name="move")
+def move_policy(
+    version: int,
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    url: str | None = None,
+    key: str | None = None,
+) -> None:
+    """Show each deadline that changes if running escalations go by this version; with --yes, move them.
+
+    Parameters
+    ----------
+    version
+        The version of the policy to move to.
+    yes
+        Move them, each only if it stands where it was shown.
+    url
+        Where the service is [default: http://127.0.0.1 and the port that is set].
+    key
+        An admin's API key.
+    """
+    from service.mover import main
+
+    if key is None:
+        raise SystemExit("escalation-matrix: --key: an admin's API key is needed; `keys create --role admin` makes one")
+    settings = load()
+    _run_once(main(url or f"http://{settings.host}:{settings.port}", key, version, _say, yes=yes))
+
+
 @app.command
 def machine(*, format: Literal["table", "mermaid", "dot", "svg"] = "table") -> None:  # noqa: A002  # the command's own word
     """Print the state machine, from the code that runs."""

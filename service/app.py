@@ -32,6 +32,7 @@ from service.proof import witness
 from service.proof.notes import Signer
 from service.proof.sealer import Sealer
 from service.rates import RATES, Rates
+from service.rearming import keep_rearmed
 from service.replica import Replica
 from service.room import ROOM, room
 from service.rotas.keep import Fetcher, keep_rotas
@@ -133,6 +134,7 @@ def build(settings: Settings, url: str, *, around: Around | None = None) -> web.
         if settings.timers or virtual:
             fetcher = Fetcher(settings.private_hosts)
             tasks.append(asyncio.create_task(keep_rotas(reads, engine, fetcher), name="rotas"))
+            tasks.append(asyncio.create_task(keep_rearmed(reads, engine), name="rearming"))
         later = app[LATER] = Later()
         async with listening(settings, app[POST]) as app[LISTENER]:
             yield

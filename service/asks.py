@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from machines.asked import ChainTold, Duty, Fire, Heard, Rearm, Report, Request, Transition
+from machines.asked import ChainTold, Duty, Fire, Heard, MovePolicy, Rearm, Report, Request, Transition
 from machines.values import WAITING
 from machines.world import ticket_of
 
@@ -84,7 +84,7 @@ def wants(jobs: Iterable[Job], *, at_once: bool = False) -> Wants:
         tickets.add(ticket_id)
         want.draws += 3 if isinstance(ask, Fire | Duty | Rearm | ChainTold) else 9 if isinstance(ask, Request) else 12
         want.roster = True
-        if isinstance(ask, Rearm) or (isinstance(ask, Fire) and ask.kind in WAITING):
+        if isinstance(ask, Rearm | MovePolicy) or (isinstance(ask, Fire) and ask.kind in WAITING):
             waiting.add(ticket_id)
         if isinstance(ask, Heard) and ask.once:
             contacts.add(ask.id)

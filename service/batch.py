@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import sql
-from machines.asked import THE_CLOCK, Actor, Command, Fire, Heard, Report, Transition
+from machines.asked import THE_CLOCK, Actor, Command, Fire, Heard, MovePolicy, Report, Transition
 from machines.case import Mint
 from machines.decided import Decision, Refusal
 from machines.matrix import Policy, load
@@ -119,9 +119,10 @@ class Policies:
     def __init__(self) -> None:
         self.known: dict[int, Policy] = {}
 
-    async def ensure(self, conn: asyncpg.Connection, read: Snapshot) -> None:
-        """Read the versions that this snapshot needs and that are not known yet."""
-        wanted = {read.policy_version, *(e.policy_version for e in read.escalations)} - self.known.keys()
+    async def ensure(self, conn: asyncpg.Connection, read: Snapshot, jobs: list[Job]) -> None:
+        """Read the versions that this snapshot and these jobs need and that are not known yet."""
+        moved_to = (job.command.ask.version for job in jobs if isinstance(job.command.ask, MovePolicy))
+        wanted = {read.policy_version, *(e.policy_version for e in read.escalations), *moved_to} - self.known.keys()
         if wanted:
             for row in await conn.fetch(sql.query("policy.of_versions"), list(wanted)):
                 self.known[row["version"]] = load(row["document"], row["version"])
@@ -161,6 +162,8 @@ class Batch:
         if isinstance(command.ask, Report | Heard):
             # Here, not where the request was read: the lists are those of the policy by which it is decided.
             command = replace(command, ask=replace(command.ask, found=find(world.newest, command.ask)))
+        if isinstance(command.ask, MovePolicy):
+            command = replace(command, ask=replace(command.ask, policy=world.policy(command.ask.version)))
         result = world.decide(command, actor)
         if stored is not None and not (isinstance(result, Refusal) and result.status == 404):
             result = Refusal(422, "key_reused", "This Idempotency-Key was used for another request: take a new one.")
@@ -195,9 +198,9 @@ class Batch:
         due = sorted((at, kind) for kind, at in decision.timers.items() if at is not None and at <= world.now)
         ticket_id = decision.ticket.id if decision.ticket else e.ticket_id if e else ""
         for at, kind in due:
-            if not self._sees_roster or self.rows.spare < MOST_ROWS:
-                break
             fire = replace(command, ask=Fire(ticket_id, kind, at), problems=())
+            if not self._sees_roster or self.rows.spare < MOST_ROWS or world.must_wait(fire):
+                break
             fired = world.decide(fire, THE_CLOCK)
             assert isinstance(fired, Decision)
             fired, _ = self.rows.decided(fire, THE_CLOCK, fired)
@@ -222,6 +225,8 @@ class Batch:
 
 def _trigger_of(command: Command) -> str:
     """The trigger that a denial names."""
+    if isinstance(command.ask, MovePolicy):
+        return "move_policy"
     return command.ask.trigger if isinstance(command.ask, Transition) else "open"
 
 
@@ -260,7 +265,7 @@ async def read_batch(
     if asked:
         await conn.execute(LOCK_CUSTOMERS, _json(asked))
     read = _read.decode(await conn.fetchval(FACTS, *want.arguments(located)))
-    await policies.ensure(conn, read)
+    await policies.ensure(conn, read, jobs)
     if asked:
         longest = policies.known[read.policy_version].document.repeats.within
         told = [{**each, "since": (each["at"] or read.now) - longest} for each in asked]

@@ -29,6 +29,18 @@ async def consider(house: House, job: Job) -> Reply:
     return batch.replies[0][1]
 
 
+async def consider_all(house: House, jobs: list[Job]) -> list[Reply]:
+    """The same of many, each as if it alone were submitted; they name their tickets, each another."""
+    want = wants(jobs)
+    want.draws = 0
+    for job in jobs:
+        job.idempotency_key = None
+    async with house.reads.acquire() as conn:
+        batch = await read_batch(conn, jobs, want, {}, house.policies, Mint())
+    replies = {id(job): reply for job, reply in batch.replies}
+    return [replies[id(job)] for job in jobs]
+
+
 async def may_call(house: House, job: Job) -> list[Possible] | Reply:
     """Every trigger that exists from where the job's escalation stands, and whether the caller may; or a refusal."""
     world = (await _read(house, job, decide=False)).world

@@ -24,6 +24,7 @@ from service.problems import MOST, Refused
 
 T = TypeVar("T", bound=Struct)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
 EARLIEST, LATEST = 1970, 2200
 """Years in which instants may lie."""
 
@@ -32,6 +33,7 @@ EMAIL = r"^\s*[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+\s*$"
 PATTERNS = {
     NO_CONTROL: "must be text without control characters",
     EMAIL: "must be an address like ann@support.example",
+    f"^{ANY_CASE}$": "must be an escalation's id, like 019b8ca1-6c40-7000-a000-000000000000",
     "^[a-z]{2,3}$": "must be a language like en or de",
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": "must be a time like 09:30",
     "^[a-z][a-z0-9_]{0,63}$": "must be a name in small letters, digits and underscores",

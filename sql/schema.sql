@@ -29,6 +29,15 @@ CREATE TABLE policy (
 );
 COMMENT ON TABLE policy IS 'The matrix as data. A version is immutable; an escalation keeps the one it was opened under.';
 
+CREATE TABLE rearming (
+    version  integer PRIMARY KEY REFERENCES policy,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    after    text NOT NULL DEFAULT '',
+    passes   integer NOT NULL DEFAULT 0,
+    done_at  timestamptz
+);
+COMMENT ON TABLE rearming IS 'A published policy, and up to which ticket what waits was armed by it; all are looked at twice.';
+
 CREATE TABLE virtual_clock (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_clock CHECK (only_row),
     now      timestamptz NOT NULL,
@@ -734,7 +743,7 @@ GRANT INSERT ON history, denial, said, ticket_event, contact, outbox, policy, ch
 GRANT INSERT, UPDATE ON principal, api_key, person, customer, reported, escalation, virtual_clock,
     tree_tile TO escalation_service;
 GRANT INSERT, DELETE ON kept_mail, rota_window TO escalation_service;
-GRANT INSERT, UPDATE ON rota, audit TO escalation_service;
+GRANT INSERT, UPDATE ON rota, audit, rearming TO escalation_service;
 GRANT INSERT, UPDATE, DELETE ON ticket, timer, answered, holding, session TO escalation_service;
 GRANT UPDATE (status, attempts, next_try_at) ON outbox TO escalation_service;
 GRANT UPDATE (target, leased_until, first_tried_at, delivered_at, error, passed, receipt) ON outbox TO escalation_service;

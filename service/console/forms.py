@@ -14,7 +14,7 @@ from msgspec import Struct, inspect
 
 from machines.asked import FieldProblem
 from machines.decided import Failure
-from service.console.words import spoken
+from service.console.words import spoken, with_offset
 
 Pairs = Sequence[tuple[str, str]]
 Choice = tuple[str, str]
@@ -31,6 +31,8 @@ LABELS = {
     "tags": "What kind of lesson",
     "workaround": "Workaround meanwhile",
     "ticket_id": "Ticket",
+    "customer_id": "Customer",
+    "escalation_id": "Escalation",
     "situation": "Situation",
 }
 NO_CHOICE = {
@@ -67,12 +69,17 @@ BESIDE = {
 """Beside which field a guard's sentence stands, where it judges one."""
 
 
+Said = Mapping[str, tuple[str, str]]
+"""By a field's name, its label and its open choice, where either is another."""
+NOT_OTHERWISE: Said = {}
+
+
 class Field(Struct, frozen=True):
     """One field as it is shown. `name` is its dotted path; a group has fields of its own."""
 
     name: str
     label: str
-    kind: Literal["text", "line", "choice", "many", "group"]
+    kind: Literal["text", "line", "instant", "choice", "many", "group"]
     required: bool
     most: int = 10_000
     choices: tuple[Choice, ...] = ()
@@ -102,9 +109,11 @@ def form(
     typed: Pairs = (),
     problems: Iterable[FieldProblem] = (),
     failed: Iterable[Failure] = (),
+    said: Said = NOT_OTHERWISE,
 ) -> Form:
-    """The form of these fields, filled with what was typed, each problem beside its field."""
-    names = {name for name, _ in _leaves(kind)} | {field.name for field in _fields(kind)}
+    """The form of these fields, filled with what was typed, each problem beside its field. `said`: where a field has
+    another label or another open choice than in other forms."""
+    names = {name for name, _ in leaves(kind)} | {field.name for field in _fields(kind)}
     told, elsewhere = list[FieldProblem](), list[str]()
     for problem in problems:
         if problem.field in names:
@@ -117,7 +126,7 @@ def form(
             told.append(FieldProblem(str(where), _with_who(failure)))
         else:
             elsewhere.append(_with_who(failure))
-    fields = tuple(_shown(field, "", choices, typed, told) for field in _fields(kind))
+    fields = tuple(_shown(field, "", choices, typed, told, said) for field in _fields(kind))
     return Form(fields, tuple(told), tuple(elsewhere))
 
 
@@ -153,7 +162,9 @@ def _as_typed(part: inspect.Type, given: list[str]) -> Any:
     text = given[-1]
     if isinstance(part, inspect.IntType) and text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
-    return text
+    if isinstance(part, inspect.BoolType):
+        return {"true": True, "false": False}.get(text, text)
+    return with_offset(text) if isinstance(part, inspect.DateTimeType) else text
 
 
 @cache
@@ -164,7 +175,8 @@ def _fields(kind: type[Struct]) -> tuple[inspect.Field, ...]:
     return tuple(sorted(told.fields, key=lambda f: (isinstance(_plain(f.type), inspect.StructType), not f.required)))
 
 
-def _leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
+def leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
+    """Every field that can be typed, by its dotted path."""
     for field in _fields(kind):
         part = _plain(field.type)
         if isinstance(part, inspect.StructType):
@@ -174,10 +186,10 @@ def _leaves(kind: type[Struct]) -> Iterable[tuple[str, inspect.Field]]:
 
 
 def _plain(kind: inspect.Type) -> inspect.Type:
-    """Without the null that an absent field would be."""
+    """Without the null that an absent field would be, and without what is only said of it."""
     if isinstance(kind, inspect.UnionType):
-        return next(part for part in kind.types if not isinstance(part, inspect.NoneType))
-    return kind
+        return _plain(next(part for part in kind.types if not isinstance(part, inspect.NoneType)))
+    return _plain(kind.type) if isinstance(kind, inspect.Metadata) else kind
 
 
 def _shown(
@@ -186,27 +198,33 @@ def _shown(
     choices: Mapping[str, Sequence[Choice]],
     typed: Pairs,
     problems: Sequence[FieldProblem],
+    said: Said,
 ) -> Field:
+    other = said.get(field.encode_name, ("", ""))
     name, part = f"{path}{field.encode_name}", _plain(field.type)
     values = tuple(text for typed_name, text in typed if typed_name == name)
     told: dict[str, Any] = {
         "name": name,
-        "label": LABELS.get(field.encode_name, spoken(field.encode_name)),
+        "label": other[0] or LABELS.get(field.encode_name, spoken(field.encode_name)),
         "required": field.required,
-        "open_choice": NO_CHOICE.get(field.encode_name, "Choose"),
+        "open_choice": other[1] or NO_CHOICE.get(field.encode_name, "Choose"),
         "value": values[-1] if values else "",
         "values": values,
         "problems": tuple(problem.message for problem in problems if problem.field == name),
     }
     match part:
         case inspect.StructType():
-            inner = (_shown(each, f"{name}.", choices, typed, problems) for each in part.fields)
+            inner = (_shown(each, f"{name}.", choices, typed, problems, said) for each in part.fields)
             return Field(kind="group", fields=tuple(inner), **told)
         case inspect.VarTupleType():
             return Field(kind="many", choices=tuple((str(v), spoken(str(v))) for v in _options(part.item_type)), **told)
         case inspect.StrType() if name not in choices:
             long = part.max_length is not None and part.max_length > 1000
             return Field(kind="text" if long else "line", most=part.max_length or 200, **told)
+        case inspect.DateTimeType():
+            return Field(kind="instant", most=40, **told)
+    if isinstance(part, inspect.BoolType):
+        return Field(kind="choice", choices=(("true", "Yes"), ("false", "No")), **told)
     offered = choices.get(name) or tuple((str(v), spoken(str(v))) for v in _options(part))
     return Field(kind="choice", choices=tuple(offered), **told)
 

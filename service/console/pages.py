@@ -51,9 +51,11 @@ templates.filters |= {
     "worded": words.worded,
     "instant": words.instant,
     "iso": words.iso,
+    "for_field": words.for_field,
     "span": words.span,
     "iso_span": words.iso_span,
     "until": words.until,
+    "policy_value": words.policy_value,
 }
 templates.globals["asset"] = assets.address
 

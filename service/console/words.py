@@ -11,12 +11,15 @@ _CAPITALS = {
     "p2": "P2",
     "p3": "P3",
     "sla": "SLA",
+    "pr": "PR",
     "l1": "L1",
     "l2": "L2",
     "l3": "L3",
     "l4": "L4",
 }
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+_TYPED = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?)?")
+_ISO = re.compile(r"P(?=.)(?:(\d+)D)?(?:T([\d.]+)S)?")
 _SPAN = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?")
 
 
@@ -46,6 +49,21 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def with_offset(text: str) -> str:
+    """An instant as a browser's field sends it, or a day alone, made one in UTC; anything else stays as it is."""
+    match = _TYPED.fullmatch(text.strip())
+    return f"{match[1]}T{match[2] or '00:00'}{match[3] or ':00'}Z" if match else text
+
+
+def for_field(text: str) -> str | None:
+    """An instant as a browser's field for instants holds it; None where it is none, and must be shown as it is."""
+    try:
+        at = datetime.fromisoformat(with_offset(text))
+    except ValueError:
+        return None
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at.tzinfo is not None and at.year >= 1000 else None
+
+
 def span(length: timedelta) -> str:
     """The two largest units of a span: `2 d 4 h`, `3 h 5 min`, `40 s`."""
     seconds = int(abs(length).total_seconds())
@@ -62,6 +80,15 @@ def iso_span(text: str) -> str:
     hours, minutes, seconds = match.groups() if match else (None, None, None)
     parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min")) if n]
     return " ".join(parts) or f"{float(seconds or 0):.0f} s"
+
+
+def policy_value(value: object) -> str:
+    """A value of a policy as it is answered: spans and yes or no are said, the rest is as it is written."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and (match := _ISO.fullmatch(value)):
+        return span(timedelta(days=int(match[1] or 0), seconds=float(match[2] or 0)))
+    return str(value)
 
 
 def until(at: datetime, now: datetime) -> str:

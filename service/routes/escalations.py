@@ -31,6 +31,7 @@ class Filters(Paged, frozen=True, forbid_unknown_fields=True):
     customer_id: Id | None = None
     ticket_id: Id | None = None
     overdue: Annotated[bool, Meta(description="One of its three `_by` has passed, or none has.")] | None = None
+    live: Annotated[bool, Meta(description="Not closed, or closed.")] | None = None
     since: Since | None = None
     until: Until | None = None
     as_of: Annotated[Instant, Meta(description="As the list was then, that instant included.")] | None = None
@@ -44,10 +45,11 @@ class AsOf(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def escalations(request: web.Request) -> web.StreamResponse:
     """Newest first, as they stand now; with `as_of`, as their history up to then tells."""
-    return answered(await anywhere(request, lambda conn, _: _page(conn, query(request, Filters))))
+    return answered(await anywhere(request, lambda conn, _: listed(conn, query(request, Filters))))
 
 
-async def _page(conn: asyncpg.Connection, asked: Filters) -> Page[answers.EscalationAnswer]:
+async def listed(conn: asyncpg.Connection, asked: Filters) -> Page[answers.EscalationAnswer]:
+    """A page of them; raises 422 for a cursor that no such list gave."""
     begin = after(asked.cursor, tuple[Uuid])
     args = (
         asked.state,
@@ -61,6 +63,7 @@ async def _page(conn: asyncpg.Connection, asked: Filters) -> Page[answers.Escala
         asked.until,
         begin[0] if begin else None,
         asked.limit + 1,
+        asked.live,
     )
     if asked.as_of is None:
         rows = await conn.fetch(sql.query("escalation.page"), *args)

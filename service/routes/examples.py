@@ -134,3 +134,11 @@ ROTA = {
     "shifts": [{"person": "lee", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "until": "17:00"}],
     "feed": {"url": "https://calendar.example/leads.ics", "people": {"Lee Smith": "lee"}},
 }
+TRIAL = {
+    "tier": "enterprise",
+    "priority": "p1",
+    "opened_at": "2026-01-05T09:00:00Z",
+    "paused_at": "2026-01-05T10:00:00Z",
+    "resumed_at": "2026-01-05T11:30:00Z",
+}
+MOVES = {"escalations": [{"id": "019b8ca1-6c40-7000-a000-000000000000", "version": 4}]}

@@ -38,20 +38,35 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 async def export(request: web.Request) -> web.StreamResponse:
     """Everything that is committed when it is asked for, oldest first (`xes`: escalation by escalation), however long
     it is. It is whole only if the answer ends as HTTP says: a connection that breaks leaves a part of it."""
-    house, horizon = request.app[HOUSE], Horizon()
     async with reading(request) as (conn, _):
         asked = query(request, Filters)
-        if (needs := NEEDS.get(asked.format)) and find_spec(needs) is None:
-            extra = f"pip install 'escalation-matrix[{asked.format}]'"
-            raise wrong(FieldProblem("format", f"{asked.format} is not installed in this service: {extra} there"))
-        filters = await asked.arguments(conn)
-        last = await horizon.complete(conn)
-        pools = await _pools(house, await conn.fetchval(FLUSHED))
+        source = await source_of(request.app[HOUSE], conn, asked)
+    return await streamed(request, asked, source)
+
+
+def installed(name: str) -> bool:
+    """Whether this service can write the format."""
+    return name not in NEEDS or find_spec(NEEDS[name]) is not None
+
+
+async def source_of(house: House, conn: asyncpg.Connection, asked: Filters) -> Source:
+    """The rows of an export, up to where history is complete now; raises 422 for a format that is not installed."""
+    if not installed(asked.format):
+        extra = f"pip install 'escalation-matrix[{asked.format}]'"
+        raise wrong(FieldProblem("format", f"{asked.format} is not installed in this service: {extra} there"))
+    filters = await asked.arguments(conn)
+    last = await Horizon().complete(conn)
+    pools = await _pools(house, await conn.fetchval(FLUSHED))
+    return Source(pools[0], filters, last, spare=pools[-1])
+
+
+async def streamed(request: web.Request, asked: Filters, source: Source) -> web.StreamResponse:
+    """The file, part by part."""
     kind, write = FORMATS[asked.format]
     told = signed(web.StreamResponse(headers={"Content-Type": kind}), request[REQUEST_ID])
     told.headers["Content-Disposition"] = f'attachment; filename="history.{asked.format}"'
     await told.prepare(request)
-    async for part in write(Source(pools[0], filters, last, spare=pools[-1])):
+    async for part in write(source):
         await told.write(part)
     await told.write_eof()
     return told

@@ -14,11 +14,10 @@ import sql
 from machines.values import State
 from service import answers
 from service.auth import Known
-from service.door import UUID, Id, Route, query
+from service.door import ANY_CASE, Id, Route, query
 from service.reads import Cursor, Limit, Number, Page, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 
-ANY_CASE = UUID.pattern.replace("a-f", "a-fA-F")
 EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An escalation's id.")]
 Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
 Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
@@ -87,13 +86,17 @@ async def history(request: web.Request) -> web.StreamResponse:
     """What people wrote is joined in; after an erasure those fields are absent, and every `hash` still verifies."""
 
     async def ask(conn: asyncpg.Connection, _: Known) -> Page[answers.TransitionAnswer]:
-        asked = query(request, Filters)
-        begin = after(asked.cursor, tuple[Number])
-        text, arguments = await statement(conn, asked, asked.order, begin[0] if begin else None, asked.limit + 1)
-        found = [answers.decode_history(row["row"]) for row in await conn.fetch(text, *arguments)]
-        return page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
+        return await listed(conn, query(request, Filters))
 
     return answered(await anywhere(request, ask))
+
+
+async def listed(conn: asyncpg.Connection, asked: Filters) -> Page[answers.TransitionAnswer]:
+    """A page of it; raises 422 for a cursor that no such list gave."""
+    begin = after(asked.cursor, tuple[Number])
+    text, arguments = await statement(conn, asked, asked.order, begin[0] if begin else None, asked.limit + 1)
+    found = [answers.decode_history(row["row"]) for row in await conn.fetch(text, *arguments)]
+    return page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
 
 
 ROUTES = (

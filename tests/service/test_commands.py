@@ -122,3 +122,17 @@ async def test_workers_do_not_outlive_a_killed_parent(two_workers: tuple[Process
     service.kill()
     await service.wait()
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+async def test_a_matrix_is_published_once_and_only_if_it_is_sound(tmp_path: Path, database_url: str) -> None:
+    _, text, _ = await run("policy", "show")
+    file = tmp_path / "policy.toml"
+    file.write_text(text.replace('p2 = { first_response = "PT4H"', 'p2 = { first_response = "PT1H"', 1))
+    words = ("policy", "publish", str(file))
+    assert (await run(*words, ESCALATION_DATABASE_URL=database_url))[1] == "published as version 2\n"
+    again = await run(*words, ESCALATION_DATABASE_URL=database_url)
+    assert again[1] == "nothing to publish: version 2 says the same\n"
+    file.write_text(text.replace('respond_within = "PT2H"', 'respond_within = "soon"', 1))
+    code, _, err = await run(*words, ESCALATION_DATABASE_URL=database_url)
+    assert code == 1
+    assert "levels.2.respond_within" in err

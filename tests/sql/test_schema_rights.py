@@ -11,16 +11,8 @@ from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint", "history_span"}
 CHANGES = {
-    "principal",
-    "api_key",
-    "person",
-    "customer",
-    "escalation",
-    "virtual_clock",
-    "reported",
-    "tree_tile",
-    "rota",
-    "audit",
+    *("principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile", "rota"),
+    *("audit", "rearming"),
 }
 REMOVES = {"ticket", "timer", "answered", "holding", "session"}
 
