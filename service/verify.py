@@ -178,6 +178,8 @@ async def _sets(conn: asyncpg.Connection, policies: dict[int, Policy]) -> AsyncI
             yield Finding("V4", where, "what was said there is not what was hashed")
     async for where, what in sealed(conn):
         yield Finding("V4", where, what)
+    for row in await conn.fetch(sql.query("verify.archived_unlike")):
+        yield Finding("V3", row["id"], "is not what its archived history leads to")
     for row in await conn.fetch(sql.query("verify.wrong_spans")):
         where = f"history_span {row['after_seq']} to {row['last_seq']}"
         yield Finding("V4", where, f"tells other instants than {row['found']} of its rows have: windows miss them")

@@ -11,6 +11,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from machines.asked import FieldProblem
+from service import archived
 from service.door import Route, query, wrong
 from service.export import FORMATS, NEEDS, Source
 from service.proof.horizon import Horizon
@@ -19,6 +20,7 @@ from service.replica import FLUSHED, NotThereError
 from service.routes.history import Which
 from service.submit import HOUSE, House
 
+ARCHIVES = "Escalation-Archives"
 Format = Annotated[
     Literal["ndjson", "csv", "xes", "ocel", "parquet"],
     Meta(
@@ -36,21 +38,25 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 
 async def export(request: web.Request) -> web.StreamResponse:
     """Everything that is committed when it is asked for, oldest first (`xes`: escalation by escalation), however long
-    it is. It is whole only if the answer ends as HTTP says: a connection that breaks leaves a part of it."""
+    it is. It is whole only if the answer ends as HTTP says: a connection that breaks leaves a part of it. The header
+    `Escalation-Archives` names months of which more such rows may lie in archives."""
     house, horizon = request.app[HOUSE], Horizon()
     async with reading(request) as (conn, _):
         asked = query(request, Filters)
         if (needs := NEEDS.get(asked.format)) and find_spec(needs) is None:
             extra = f"pip install 'escalation-matrix[{asked.format}]'"
             raise wrong(FieldProblem("format", f"{asked.format} is not installed in this service: {extra} there"))
-        filters = await asked.arguments(conn)
+        wanted = await asked.wanted(conn)
         last = await horizon.complete(conn)
+        archives = await archived.about(conn, wanted)
         pools = await _pools(house, await conn.fetchval(FLUSHED))
     kind, write = FORMATS[asked.format]
     told = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
     told.headers["Content-Disposition"] = f'attachment; filename="history.{asked.format}"'
+    if archives:
+        told.headers[ARCHIVES] = ", ".join(each.month for each in archives)
     await told.prepare(request)
-    async for part in write(Source(pools[0], filters, last, spare=pools[-1])):
+    async for part in write(Source(pools[0], wanted, last, spare=pools[-1])):
         await told.write(part)
     await told.write_eof()
     return told

@@ -1,7 +1,19 @@
 -- What `escalation-matrix verify` reads, in one repeatable-read snapshot of a live database.
 
 -- name: escalations()
-SELECT e.id::text AS id, row_to_json(e)::text AS row FROM escalation e ORDER BY e.id
+-- Those whose history is here; an archived one has its hashes (archived_unlike).
+SELECT e.id::text AS id, row_to_json(e)::text AS row FROM escalation e
+WHERE NOT EXISTS (SELECT FROM archive a WHERE e.id >= a.lowest AND e.id < a.below) ORDER BY e.id
+
+-- name: archived_unlike()
+-- Escalations whose history was archived, and which are not as its last row left them.
+SELECT e.id::text AS id FROM archive a JOIN escalation e ON e.id >= a.lowest AND e.id < a.below
+WHERE e.closed_at IS NULL OR e.head IS DISTINCT FROM
+    (SELECT r.hash FROM archived_row r WHERE r.escalation_id = e.id AND r.version = e.version)
+UNION SELECT DISTINCT r.escalation_id::text FROM archived_row r
+WHERE NOT EXISTS (SELECT FROM escalation e WHERE e.id = r.escalation_id)
+UNION SELECT a.month FROM archive a
+WHERE a.rows <> (SELECT count(*) FROM archived_row r WHERE r.escalation_id >= a.lowest AND r.escalation_id < a.below)
 
 -- name: chains()
 SELECT h.escalation_id::text AS escalation_id, h.hash, row_to_json(r)::text AS record
@@ -23,6 +35,7 @@ GROUP BY h.escalation_id, h.version, h.messages HAVING count(o.id) <> h.messages
 -- name: stray_messages()
 SELECT o.escalation_id::text AS escalation_id, o.version, count(*) AS found FROM outbox o
 WHERE NOT EXISTS (SELECT FROM history h WHERE h.escalation_id = o.escalation_id AND h.version = o.version)
+    AND NOT EXISTS (SELECT FROM archived_row a WHERE a.escalation_id = o.escalation_id AND a.version = o.version)
 GROUP BY o.escalation_id, o.version
 
 -- name: wrong_holdings()
@@ -75,7 +88,9 @@ FROM ticket t JOIN customer c ON c.id = t.customer_id
 
 -- name: sealed_rows()
 -- Every row that a checkpoint is over, in the order of the tree's leaves.
-SELECT h.seq, h.escalation_id::text AS escalation_id, h.version, h.hash FROM history h
+SELECT h.seq, h.escalation_id::text AS escalation_id, h.version, h.hash
+FROM (SELECT seq, escalation_id, version, hash FROM history
+      UNION ALL SELECT seq, escalation_id, version, hash FROM archived_row) AS h
 WHERE h.seq <= (SELECT max(seq) FROM checkpoint) ORDER BY h.seq
 
 -- name: heads()
