@@ -108,3 +108,16 @@ def fold(records: Iterable[tuple[Record, str]]) -> Escalation:
         row |= record.changed
         row |= {"version": record.version, "updated_at": record.at, "head": hash_}
     return msgspec.convert(msgspec.to_builtins(row), Escalation, strict=False)
+
+
+def fold_changes(changed: str, version: int, at: datetime, head: str) -> Escalation:
+    """The same of what the rows set alone, a JSON list of each one's `changed`, and the version, instant and hash of
+    the last: what was set again later is never read."""
+    row: dict[str, Any] = {}
+    for each in _decode_changes(changed):
+        row |= each
+    return _decode_row(_encode(row | {"version": version, "updated_at": at, "head": head}))
+
+
+_decode_changes = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_decode_row = msgspec.json.Decoder(Escalation).decode

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from service import __version__
 from service.config import Settings, SettingsError, load
@@ -262,26 +262,31 @@ def verify() -> None:
 
 
 @app.command
-def verify_history(file: Path, *, checkpoints: Path, key: str) -> None:
+def verify_history(*files: Path, checkpoints: Path, key: str, proof: Path | None = None) -> None:
     """Tell from an export alone whether it is the history whose checkpoints were published; exit 1 with what is not.
 
-    It needs no database. Get the export from GET /v1/history/export, whole and without filters.
+    It needs no database. Get the export from GET /v1/history/export, whole and without filters. What was archived is no
+    more in it: name the archives beside it, or one archive alone with its proof.
 
     Parameters
     ----------
-    file
-        The export, lines of JSON (.gz is unpacked).
+    files
+        The export, lines of JSON (.gz is unpacked), and archives.
     checkpoints
         Signed checkpoints that were kept elsewhere, one after the other.
     key
         The public key, as `keys signing` printed it: name+id+base64.
+    proof
+        What `archive` wrote beside the one archive that is looked at.
     """
     from service.proof import reader
     from service.proof.notes import NoteError
 
+    if not files:
+        raise SystemExit("escalation-matrix: name the export, as GET /v1/history/export gave it")
     try:
-        report = reader.run(file, checkpoints, key)
-    except (OSError, UnicodeDecodeError, NoteError) as error:
+        report = reader.run(files, checkpoints, key, proof)
+    except (OSError, UnicodeDecodeError, NoteError, ValueError) as error:
         raise SystemExit(f"escalation-matrix: {error}") from None
     for found in report.findings:
         print(f"{found.where}: {found.what}")
@@ -289,6 +294,47 @@ def verify_history(file: Path, *, checkpoints: Path, key: str) -> None:
         raise SystemExit(f"{len(report.findings) + report.more} findings")
     until = f"{report.sealed} of them sealed by {report.last.at:%Y-%m-%d %H:%M:%S}Z" if report.last else "none sealed"
     print(f"nothing found: {report.rows} rows of {report.escalations} escalations, {until}")
+
+
+@app.command
+def archive(
+    month: str | None = None,
+    *,
+    to: Path = Path(),
+    older_than: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3650))] = 90,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    drop: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Put an old month of history into a file with its proof, and take it off the table.
+
+    Without a month: say of each whether it could go, and why not. As the owner of the tables (ESCALATION_MIGRATE_URL).
+
+    Parameters
+    ----------
+    month
+        When its escalations were opened, like 2024_11.
+    to
+        The folder for NAME.ndjson and NAME.proof.json; back it up, and nothing of it changes any more [default: here].
+    older_than
+        Days for which none of its escalations may have been touched.
+    dry_run
+        Write and check the files, change nothing.
+    drop
+        Drop the table of a month that is archived, if its file is still what was written.
+    """
+    settings = load()
+
+    async def run() -> int:
+        from service import archiving, database
+
+        async with _database(settings) as url:
+            if settings.database_url is None:
+                await database.prepare(url)
+            asked = archiving.Asked(month, to.absolute(), older_than, dry_run=dry_run, drop=drop)
+            return await archiving.run(settings.migrate_url or url, asked)
+
+    if failed := _run_once(run()):
+        raise SystemExit(failed)
 
 
 @app.command

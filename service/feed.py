@@ -18,16 +18,14 @@ from aiohttp import web
 import sql
 from service import answers
 from service.engine import Unavailable
+from service.pages import PAGES, Stretch, Wanted
 from service.proof.horizon import Horizon
 from service.reads import connection
 from service.submit import encode
 
 log = structlog.get_logger(__name__)
 
-ROWS = sql.query("history.page")
 ERASED = sql.query("erasure.done")
-ALL = (None,) * 7
-"""No filter of it."""
 EVERY = 0.1
 """Seconds between two looks for what is new."""
 KEPT = 5000
@@ -140,7 +138,7 @@ class Feed:
 
 async def _page(conn: asyncpg.Connection, after: int, last: int, limit: int = PAGE) -> list[Event]:
     found = []
-    for row in await conn.fetch(ROWS, *ALL, after, last, limit):
+    for row in await conn.fetch(PAGES["asc"], *Wanted(), *Stretch(after, last), limit):
         kept = answers.decode_history(row["row"])
         found.append((kept.seq, encode(answers.transition(kept, kept.hash, kept.text))))
     return found

@@ -19,6 +19,7 @@ TITLES = {
     405: "Method not allowed",
     408: "Too slow",
     409: "No such move from here",
+    410: "Not here any more",
     412: "The version is stale",
     413: "Too large",
     415: "Packed in an unknown way",
@@ -45,6 +46,8 @@ CODES = {
     "`GET …/transitions` lists what there is.",
     "still_live": "409. The customer has escalations that are not closed: `detail` names them. Close or withdraw them "
     "first.",
+    "archived": "410. What is asked for is in an archive, a file beside this database: `detail` names it. Ask whoever "
+    "keeps it, or ask about another time.",
     "stale_version": "412. It has changed since you looked. `escalation` is how it stands now: look, decide again.",
     "too_large": "413. Send less at once: fewer items, shorter texts.",
     "unknown_encoding": "415. Send the body unpacked, or as gzip or deflate.",

@@ -14,7 +14,7 @@ from math import ceil
 
 from aiohttp import web
 
-from service import auth
+from service.door import presented_by
 from service.problems import Refused
 from service.submit import HOUSE
 
@@ -72,8 +72,12 @@ def within_rate(request: web.Request, requests: int = 1) -> None:
 
 
 def _caller(request: web.Request) -> Hashable | None:
-    if authorization := request.headers.get("Authorization"):
-        return auth.present(authorization)
+    if "Authorization" in request.headers:
+        try:
+            presented = presented_by(request)
+        except Refused:  # 401, in its turn: the door says so, after what can't be read
+            return None
+        return presented.key, presented.digest
     if "Cookie" in request.headers:
         return next((request.cookies[name] for name in SESSIONS if name in request.cookies), None)
     return None

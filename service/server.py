@@ -121,9 +121,9 @@ def signed(told: web.StreamResponse, request_id: str | None = None) -> web.Strea
 
 async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        within_rate(request)
         if (issuer := request.app[HOUSE].issuer) is not None:
             await present(request, issuer)
+        within_rate(request)
         return await handler(request)
     except Refused as error:
         return response(error.refusal, headers=error.headers)

@@ -64,6 +64,7 @@ async def findings(
     parts = (
         of_escalations(conn, policies, *EVERY_ESCALATION, heard=lambda done: progress(done, of_all)),
         sealed_rows(conn),
+        of_archives(conn),
         of_spans(conn, *EVERY_SPAN),
         of_counts(conn),
         of_tickets(conn, policies, *EVERY_TICKET),
@@ -221,6 +222,12 @@ async def of_tickets(
             if armed.get(kind) != wanted:
                 found = f"its facts say {wanted}, its timer {armed.get(kind)}"
                 yield Finding("V6", f"ticket {ticket.id}, {kind}", found)
+
+
+async def of_archives(conn: asyncpg.Connection) -> AsyncIterator[Finding]:
+    """V3 of escalations whose history lies in archives."""
+    for row in await conn.fetch(sql.query("verify.archived_unlike")):
+        yield Finding("V3", row["id"], "is not what its archived history leads to")
 
 
 async def of_spans(conn: asyncpg.Connection, after: int, upto: int | None) -> AsyncIterator[Finding]:

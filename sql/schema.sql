@@ -10,6 +10,7 @@
 --     UPDATE moves a state without its history row;
 --   - each history row carries the hash of the one before it on the same escalation;
 --   - the service connects as escalation_service, which owns nothing and may not UPDATE or DELETE history.
+-- Months of which nothing is live any more may lie in an *archive*; their hashes stay.
 -- A transition also sets its *timers* (when the clock acts next) and plans its messages in the *outbox*, whence senders
 -- take them; how many each person then owns or is offered is counted in *holding*, for the next offer. A refused attempt is one *denial*. What
 -- people wrote lies in *said*: history keeps a salted hash, so erasing a customer's texts leaves every hash valid; that
@@ -323,6 +324,8 @@ CREATE INDEX ON history USING brin (at);
 CREATE INDEX ON history (customer_id, actor, seq);
 CREATE INDEX ON history (customer_id, move, seq);
 CREATE INDEX ON history (actor, move, seq);
+-- What somebody held to its end. Written once in an escalation's life, and once more if it is rated.
+CREATE INDEX ended ON history (owner, escalation_id) WHERE state = 'closed';
 COMMENT ON TABLE history IS 'One row per transition, append-only. Partitioned by the month in which the escalation was opened
 (its id is a UUIDv7), so a chain never straddles partitions and (escalation_id, version) stays unique.';
 
@@ -375,11 +378,14 @@ CREATE TABLE history_span (
     last_seq  bigint NOT NULL,
     since     timestamptz NOT NULL,
     until     timestamptz NOT NULL,
+    lowest    uuid,
+    highest   uuid,
     CONSTRAINT a_span_goes_forward CHECK (last_seq > after_seq AND until >= since)
 );
-COMMENT ON TABLE history_span IS 'Between which instants the rows lie whose numbers are above after_seq, up to last_seq. Numbers are
-nearly in the order of time, but nothing promises it: a window of time is looked for among the numbers that these say.
-Written by the service now and then, for what is complete; whatever is above the last one is not told of yet.';
+COMMENT ON TABLE history_span IS 'Between which instants, and which escalations'' ids, the rows lie whose numbers are above after_seq, up to
+last_seq. Numbers are nearly in the order of time, but nothing promises it: a window of time is looked for among the
+numbers that these say, and those in the months of these ids. Written by the service now and then, for what is complete;
+whatever is above the last one is not told of yet.';
 CREATE TRIGGER history_span_is_append_only BEFORE UPDATE OR DELETE ON history_span
     FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
@@ -401,6 +407,39 @@ CREATE TABLE checkpoint (
 );
 COMMENT ON TABLE checkpoint IS 'Heads of the tree over the first size rows, the last of which is seq; note is signed, and kept elsewhere too.';
 CREATE TRIGGER checkpoint_is_append_only BEFORE UPDATE OR DELETE ON checkpoint
+    FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+
+CREATE TABLE archive (
+    month       text PRIMARY KEY CONSTRAINT an_archive_is_a_month CHECK (month ~ '^\d{4}_\d\d$'),
+    lowest      uuid NOT NULL,
+    below       uuid NOT NULL,
+    rows        bigint NOT NULL,
+    escalations bigint NOT NULL,
+    first_seq   bigint NOT NULL,
+    last_seq    bigint NOT NULL,
+    since       timestamptz NOT NULL,
+    until       timestamptz NOT NULL,
+    file        text NOT NULL,
+    sha256      text NOT NULL CONSTRAINT archive_sum_is_sha256 CHECK (length(sha256) = 64),
+    by          text NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT an_archive_has_rows CHECK (rows > 0 AND lowest < below AND first_seq <= last_seq AND since <= until)
+);
+COMMENT ON TABLE archive IS 'Months of history that lie in a file, by the month in which their escalations were opened: ids from lowest up to
+below. Their escalations, all closed, stay, and so does what was said in them, where erasing finds it.';
+CREATE TRIGGER archive_is_append_only BEFORE UPDATE OR DELETE ON archive
+    FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+
+CREATE TABLE archived_row (
+    seq           bigint PRIMARY KEY,
+    escalation_id uuid NOT NULL,
+    version       integer NOT NULL,
+    hash          text NOT NULL CONSTRAINT archived_hash_is_sha256 CHECK (length(hash) = 64),
+    said          uuid,
+    CONSTRAINT archived_versions_are_unique UNIQUE (escalation_id, version)
+);
+COMMENT ON TABLE archived_row IS 'What is left of a row that was archived: enough for every proof over it, for the verifier, and for erasing.';
+CREATE TRIGGER archived_row_is_append_only BEFORE UPDATE OR DELETE ON archived_row
     FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
 CREATE TABLE escalation (
@@ -475,6 +514,8 @@ CREATE TRIGGER a_new_state_has_its_history AFTER INSERT ON escalation
 CREATE TRIGGER a_state_has_its_history AFTER UPDATE ON escalation
     REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION a_state_has_its_history();
 CREATE INDEX closed_lately ON escalation (closed_at) WHERE closed_at IS NOT NULL;
+-- What was live at an instant: a few of all. Written as an escalation opens and closes, not in between.
+CREATE INDEX stood_at ON escalation USING gist (tstzrange(opened_at, closed_at));
 
 CREATE FUNCTION holders(owner text, offered_to text, closed_at timestamptz) RETURNS text[] LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN closed_at IS NULL THEN
@@ -642,7 +683,9 @@ BEGIN
     ), texts AS (
         DELETE FROM said s WHERE s.id IN (
             SELECT t.said FROM theirs t
-            UNION ALL SELECT h.said FROM history h WHERE h.ticket_id = ANY (which) AND h.customer_id = whose)
+            UNION ALL SELECT h.said FROM history h WHERE h.ticket_id = ANY (which) AND h.customer_id = whose
+            UNION ALL SELECT a.said FROM archived_row a JOIN escalation e ON e.id = a.escalation_id
+                WHERE e.ticket_id = ANY (which) AND e.customer_id = whose)
         RETURNING 1
     ), contacts AS (
         -- Our own people's names stay: it is who said it, and no customer.

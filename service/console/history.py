@@ -135,8 +135,8 @@ async def export(request: web.Request, visitor: Visitor) -> web.StreamResponse:
     """The file of `/v1/history/export`, for whoever is signed in; every role may read history."""
     asked = query(request, exports.Filters)
     async with connection(request.app[HOUSE].reads) as conn:
-        source = await exports.source_of(request.app[HOUSE], conn, asked)
-    return await exports.streamed(request, asked, source)
+        export = await exports.export_of(request.app[HOUSE], conn, asked)
+    return await exports.streamed(request, asked, export)
 
 
 ROUTES = (

@@ -18,13 +18,14 @@ from machines.decide import Possible
 from machines.document import CLOCKS
 from machines.matrix import Policy, load
 from machines.values import CLOCK, Customer, Escalation, Step, Ticket
-from service import answers
+from service import answers, pages
 from service.batch import Reply
 from service.consider import may_call
 from service.console.forms import Choice
 from service.console.sessions import Visitor
 from service.console.words import instant, spoken
 from service.door import nowhere
+from service.pages import Wanted
 from service.problems import Refused
 from service.reads import connection
 from service.routes import clocks, deliveries, people, tickets
@@ -158,7 +159,7 @@ async def _read(
     facts = await conn.fetchrow(sql.query("ticket.clocks"), e.ticket_id)
     ticket, now = _ticket(facts["ticket"]), facts["now"]
     goes_by = house.policies.known.get(facts["version"]) or load(facts["document"], facts["version"])
-    rows = await conn.fetch(sql.query("history.newest"), which, *(None,) * 8, MOST_ROWS)
+    rows = await pages.page(conn, Wanted(escalations=[which]), "desc", None, MOST_ROWS)
     kept = [answers.decode_history(each["row"]) for each in rows]
     roster = await conn.fetch(sql.query("person.page"), None, None, None, MOST_PEOPLE)
     sent = said = None

@@ -9,8 +9,10 @@ older backup: as far as the newest checkpoint that somebody kept. What came afte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import pairwise
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +20,7 @@ from msgspec import Struct
 from machines.decided import Said
 from machines.history import GENESIS, Record, digest, said_hash
 from service.proof.notes import Checkpoint, NoteError, Verifier, split
+from service.proof.part import Part, head_of
 from service.proof.tree import Edge, leaf
 
 MOST = 1000
@@ -57,7 +60,17 @@ class Report(Struct):
             self.more += 1
 
 
-_line = msgspec.json.Decoder(Line)
+class Placed(Line, frozen=True):
+    """A line of an archive: `place` is which leaf of the tree it is, from 0."""
+
+    place: int = msgspec.field(default=-1)
+
+
+class _Numbered(Struct, frozen=True):
+    seq: int
+
+
+_line, _placed, _seq = msgspec.json.Decoder(Line), msgspec.json.Decoder(Placed), msgspec.json.Decoder(_Numbered)
 
 
 def checkpoints(notes: str, verifier: Verifier, report: Report) -> list[Checkpoint]:
@@ -88,21 +101,10 @@ def verify(
 ) -> Report:
     """Read an export through once, with memory for one hash per escalation. `progress` hears bytes read."""
     chains: dict[str, tuple[int, str]] = {}
-    waiting, edge, seq = iter(heads), Edge(), 0
+    waiting, edge = iter(heads), Edge()
     head, good, broken = next(waiting, None), 0, False
-    for number, text in enumerate(lines, 1):
-        progress(len(text))
-        try:
-            row = _line.decode(text)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: it is no UTF-8
-            report.find(f"line {number}", f"is no row of history: {error}")
-            continue
-        report.rows += 1
-        if row.seq <= seq:
-            report.find(_named(row), f"stands after seq {seq}: it was moved, or is there twice")
-        seq = max(seq, row.seq)
-        _check(row, chains, report)
-        edge.add(leaf(bytes.fromhex(row.hash) if _is_hash(row.hash) else row.hash.encode()))
+    for row in _rows(lines, _line, chains, report, progress):
+        edge.add(_leaf(row))
         while head is not None and edge.size >= head.size:
             if (edge.head.hex(), row.seq) == (head.head, head.seq):
                 good, report.last = head.size, head
@@ -117,6 +119,86 @@ def verify(
         what = f"{heads_left[-1].size} rows were sealed, the last with seq {heads_left[-1].seq}; {report.rows} are here"
         report.find("the end", f"is cut off, or an older backup: {what}")
     return report
+
+
+def verify_part(
+    lines: Iterable[bytes],
+    part: Part,
+    head: Checkpoint,
+    report: Report,
+    progress: Callable[[int], None] = lambda bytes_: None,
+) -> Report:
+    """Read a part of history through once (an archive's rows), which must be in the tree with this signed head."""
+    chains: dict[str, tuple[int, str]] = {}
+    rows = _rows(lines, _placed, chains, report, progress)
+    try:
+        nodes = [bytes.fromhex(node) for node in part.nodes]
+        found = head_of(head.size, ((row.place, _leaf(row)) for row in rows), nodes)
+        if found.hex() != head.head:
+            what = f"are not what was sealed at {head.at:%Y-%m-%d %H:%M:%S}Z: a row was changed, put in or removed"
+            report.find("these rows", what)
+        else:
+            report.sealed, report.last = report.rows, head
+    except ValueError as error:
+        report.find("these rows", f"are no part of what was sealed: {error}")
+        for _ in rows:  # what is wrong with each by itself is told all the same
+            pass
+    report.escalations = len(chains)
+    if report.rows != part.rows:
+        report.find("the part", f"had {part.rows} rows; {report.rows} are here")
+    return report
+
+
+def kept(note: str, verifier: Verifier, heads: list[Checkpoint], report: Report) -> Checkpoint:
+    """The head that a part is proved by; noted where none of the kept checkpoints says so too. Raises NoteError."""
+    head = verifier.read(note)
+    if not any((head.size, head.head, head.seq) == (each.size, each.head, each.seq) for each in heads):
+        report.find(f"checkpoint over {head.size} rows", "is with the part alone: none of those that were kept is it")
+    return head
+
+
+def merged(files: Sequence[Iterable[bytes]]) -> Iterable[bytes]:
+    """The lines of several files, each in the order of seq, in that order: an export, and the archives of what is no
+    more in it."""
+    return files[0] if len(files) == 1 else merge(*files, key=_number)
+
+
+def _number(line: bytes) -> int:
+    try:
+        return _seq.decode(line).seq
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return 0  # it is told where it stands first
+
+
+L = TypeVar("L", bound=Line)
+
+
+def _rows(
+    lines: Iterable[bytes],
+    decoder: msgspec.json.Decoder[L],
+    chains: dict[str, tuple[int, str]],
+    report: Report,
+    progress: Callable[[int], None],
+) -> Iterator[L]:
+    """Each row, once it was held against itself and the one before it."""
+    seq = 0
+    for number, text in enumerate(lines, 1):
+        progress(len(text))
+        try:
+            row = decoder.decode(text)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: it is no UTF-8
+            report.find(f"line {number}", f"is no row of history: {error}")
+            continue
+        report.rows += 1
+        if row.seq <= seq:
+            report.find(_named(row), f"stands after seq {seq}: it was moved, or is there twice")
+        seq = max(seq, row.seq)
+        _check(row, chains, report)
+        yield row
+
+
+def _leaf(row: Line) -> bytes:
+    return leaf(bytes.fromhex(row.hash) if _is_hash(row.hash) else row.hash.encode())
 
 
 def _check(row: Line, chains: dict[str, tuple[int, str]], report: Report) -> None:

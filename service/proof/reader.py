@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from service.proof.notes import Verifier
-from service.proof.offline import Report, checkpoints, verify
+from service.proof.offline import Report, checkpoints, kept, merged, verify, verify_part
+from service.proof.part import Part
 
 
-def run(file: Path, notes: Path, key: str) -> Report:
-    """What was found; raises OSError, UnicodeDecodeError, NoteError where a file or the key can't be read."""
-    report = Report()
-    heads = checkpoints(notes.read_text("utf-8"), Verifier(key), report)
-    packed = file.suffix == ".gz"
+def run(files: Sequence[Path], notes: Path, key: str, proof: Path | None = None) -> Report:
+    """What was found, of an export and the archives of what is no more in it, or of one archive alone by its `proof`.
+
+    Raises OSError, UnicodeDecodeError, NoteError where a file or the key can't be read, ValueError where the proof
+    isn't one.
+    """
+    report, verifier = Report(), Verifier(key)
+    heads = checkpoints(notes.read_text("utf-8"), verifier, report)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    with gzip.open(file, "rb") if packed else file.open("rb") as lines, bar:
-        task = bar.add_task("", total=None if packed else file.stat().st_size)
-        return verify(lines, heads, report, lambda read: bar.advance(task, read))
+    packed = any(file.suffix == ".gz" for file in files)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_opened(file)) for file in files]
+        bar = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+        task = bar.add_task("", total=None if packed else sum(file.stat().st_size for file in files))
+        read = partial(bar.advance, task)
+        if proof is None:
+            return verify(merged(opened), heads, report, read)
+        part = msgspec.json.decode(proof.read_bytes(), type=Part)
+        return verify_part(merged(opened), part, kept(part.note, verifier, heads, report), report, read)
+
+
+def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")

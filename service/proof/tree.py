@@ -80,12 +80,12 @@ def inclusion(index: int, size: int, node: Node) -> list[bytes]:
     assert 0 <= index < size
     begin, end, path = 0, size, list[bytes]()
     while end - begin > 1:
-        middle = begin + _largest_below(end - begin)
+        middle = begin + largest_below(end - begin)
         if index < middle:
-            path.append(_head(middle, end, node))
+            path.append(head_over(middle, end, node))
             end = middle
         else:
-            path.append(_head(begin, middle, node))
+            path.append(head_over(begin, middle, node))
             begin = middle
     return path[::-1]
 
@@ -95,19 +95,19 @@ def consistency(old: int, size: int, node: Node) -> list[bytes]:
     assert 0 < old <= size
     begin, end, path, whole = 0, size, list[bytes](), True
     while old < end:
-        middle = begin + _largest_below(end - begin)
+        middle = begin + largest_below(end - begin)
         if old <= middle:
-            path.append(_head(middle, end, node))
+            path.append(head_over(middle, end, node))
             end = middle
         else:
-            path.append(_head(begin, middle, node))
+            path.append(head_over(begin, middle, node))
             begin, whole = middle, False
     if not whole:
-        path.append(_head(begin, end, node))
+        path.append(head_over(begin, end, node))
     return path[::-1]
 
 
-def _head(begin: int, end: int, node: Node) -> bytes:
+def head_over(begin: int, end: int, node: Node) -> bytes:
     """The hash over these leaves; `begin` is where a subtree of that size may begin."""
     told: bytes | None = None
     for height in range((end - begin).bit_length()):  # from the right: the smallest full subtree is last
@@ -121,7 +121,7 @@ def _head(begin: int, end: int, node: Node) -> bytes:
     return told
 
 
-def _largest_below(count: int) -> int:
+def largest_below(count: int) -> int:
     """The largest power of two below it."""
     return 1 << (count - 1).bit_length() - 1
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import asyncpg
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
-from machines.history import fold
 from machines.values import State, Tier
-from service import answers
+from service import answers, past
 from service.door import Id, Instant, Route, fit_query, nowhere, path_uuid, query, wrong
+from service.past import Opened, Stood
 from service.reads import Page, Paged, Uuid, after, answered, anywhere, page, reading
 
 Level = Annotated[int, Meta(ge=0, le=4, description="0 while open, then 1 to 4.")]
@@ -51,6 +51,19 @@ async def escalations(request: web.Request) -> web.StreamResponse:
 async def listed(conn: asyncpg.Connection, asked: Filters) -> Page[answers.EscalationAnswer]:
     """A page of them; raises 422 for a cursor that no such list gave."""
     begin = after(asked.cursor, tuple[Uuid])
+    before = begin[0] if begin else None
+    if asked.as_of is None:
+        found = await _standing(conn, asked, before, asked.limit + 1)
+    else:
+        which = Stood(asked.as_of, asked.state, asked.level, asked.owner, asked.overdue, asked.live)
+        opened = Opened(asked.tier, asked.customer_id, asked.ticket_id, asked.since, asked.until, before)
+        found = await past.told(conn, await past.found(conn, which, opened, asked.limit + 1), asked.as_of)
+    return page(found, asked.limit, lambda e: e, lambda e: (e.id,))
+
+
+async def _standing(
+    conn: asyncpg.Connection, asked: Filters, before: str | None, count: int
+) -> list[answers.EscalationAnswer]:
     args = (
         asked.state,
         asked.level,
@@ -61,27 +74,11 @@ async def listed(conn: asyncpg.Connection, asked: Filters) -> Page[answers.Escal
         asked.overdue,
         asked.since,
         asked.until,
-        begin[0] if begin else None,
-        asked.limit + 1,
+        before,
+        count,
         asked.live,
     )
-    if asked.as_of is None:
-        rows = await conn.fetch(sql.query("escalation.page"), *args)
-        found = [answers.stored(row["row"], row["texts"]) for row in rows]
-    else:
-        rows = await conn.fetch(sql.query("escalation.page_as_of"), *args, asked.as_of)
-        found = [_folded(row) for row in rows]
-    return page(found, asked.limit, lambda e: e, lambda e: (e.id,))
-
-
-def _folded(row: Any) -> answers.EscalationAnswer:
-    """An escalation as its rows tell."""
-    records = _decode_rows(row["rows"])
-    texts = msgspec.json.decode(row["texts"]) if row["texts"] else {}
-    return answers.escalation(fold((record, record.hash) for record in records), texts)
-
-
-_decode_rows = msgspec.json.Decoder(list[answers.Kept]).decode
+    return [answers.stored(row["row"], row["texts"]) for row in await conn.fetch(sql.query("escalation.page"), *args)]
 
 
 async def escalation(request: web.Request) -> web.StreamResponse:
@@ -97,14 +94,10 @@ async def escalation(request: web.Request) -> web.StreamResponse:
         if asked.as_of is None:
             told = answers.stored(row["row"], row["texts"])
             return answered(told, etag=told.version)
-        rows = await conn.fetch(sql.query("escalation.as_of"), which, asked.as_of)
-    if not rows:
+        stood = await past.told(conn, [UUID(which)], asked.as_of)
+    if not stood:
         raise nowhere("It was not opened yet at that instant.")
-    texts: dict[str, Any] = {}
-    for each in rows:
-        texts |= msgspec.json.decode(each["texts"] or "{}")
-    records = [answers.decode_history(each["row"]) for each in rows]
-    return answered(answers.escalation(fold((record, record.hash) for record in records), texts))
+    return answered(stood[0])
 
 
 ROUTES = (
@@ -115,6 +108,7 @@ ROUTES = (
         "Escalations, filtered",
         {200: Page[answers.EscalationAnswer]},
         query=Filters,
+        refuses=(410,),
     ),
     Route(
         "GET",
@@ -124,5 +118,6 @@ ROUTES = (
         {200: answers.EscalationAnswer},
         query=AsOf,
         etag=True,
+        refuses=(410,),
     ),
 )

@@ -14,11 +14,12 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from machines.asked import FieldProblem
-from service import answers
+from service import answers, archived
 from service.auth import known
 from service.door import Route, query, token, wrong
 from service.engine import Unavailable
 from service.feed import FEED
+from service.pages import Stretch, Wanted
 from service.problems import Refused
 from service.reads import Number, connection, reading
 from service.server import UNREACHABLE, signed
@@ -63,7 +64,11 @@ async def events(request: web.Request) -> web.StreamResponse:
         asked = query(request, Asked)
     begin = last_event_id(request)
     begin = asked.after if begin is None else begin
-    if STREAM in request.headers.get("Accept", ""):
+    streams = STREAM in request.headers.get("Accept", "")
+    if begin is not None or not streams:
+        async with connection(request.app[HOUSE].reads) as conn:
+            await archived.here(conn, Wanted(), Stretch(after=begin or 0))
+    if streams:
         return await stream(request, begin, lambda conn: known(conn, presented))
     told = await request.app[FEED].page(begin or 0, asked.limit)
     last = told[-1][0] if told else begin or 0
@@ -119,6 +124,7 @@ ROUTES = (
         "The feed of transitions",
         {200: FeedPage},
         query=Asked,
+        refuses=(410,),
         content=("application/json", STREAM),
     ),
 )

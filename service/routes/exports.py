@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import asyncpg
 from aiohttp import web
 from msgspec import Meta
 
 from machines.asked import FieldProblem
+from service import archived
+from service.archived import ArchiveAnswer
 from service.door import Route, query, wrong
 from service.export import FORMATS, NEEDS, Source
 from service.proof.horizon import Horizon
@@ -20,6 +22,7 @@ from service.routes.history import Which
 from service.server import signed
 from service.submit import HOUSE, REQUEST_ID, House
 
+ARCHIVES = "Escalation-Archives"
 Format = Annotated[
     Literal["ndjson", "csv", "xes", "ocel", "parquet"],
     Meta(
@@ -37,11 +40,19 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 
 async def export(request: web.Request) -> web.StreamResponse:
     """Everything that is committed when it is asked for, oldest first (`xes`: escalation by escalation), however long
-    it is. It is whole only if the answer ends as HTTP says: a connection that breaks leaves a part of it."""
+    it is. It is whole only if the answer ends as HTTP says: a connection that breaks leaves a part of it. The header
+    `Escalation-Archives` names months of which more such rows may lie in archives."""
     async with reading(request) as (conn, _):
         asked = query(request, Filters)
-        source = await source_of(request.app[HOUSE], conn, asked)
-    return await streamed(request, asked, source)
+        export = await export_of(request.app[HOUSE], conn, asked)
+    return await streamed(request, asked, export)
+
+
+class Export(NamedTuple):
+    """The rows of one, and the archives in which more of them may lie."""
+
+    source: Source
+    archives: tuple[ArchiveAnswer, ...]
 
 
 def installed(name: str) -> bool:
@@ -49,24 +60,27 @@ def installed(name: str) -> bool:
     return name not in NEEDS or find_spec(NEEDS[name]) is not None
 
 
-async def source_of(house: House, conn: asyncpg.Connection, asked: Filters) -> Source:
-    """The rows of an export, up to where history is complete now; raises 422 for a format that is not installed."""
+async def export_of(house: House, conn: asyncpg.Connection, asked: Filters) -> Export:
+    """What is exported, up to where history is complete now; raises 422 for a format that is not installed."""
     if not installed(asked.format):
         extra = f"pip install 'escalation-matrix[{asked.format}]'"
         raise wrong(FieldProblem("format", f"{asked.format} is not installed in this service: {extra} there"))
-    filters = await asked.arguments(conn)
+    wanted = await asked.wanted(conn)
     last = await Horizon().complete(conn)
+    archives = await archived.about(conn, wanted)
     pools = await _pools(house, await conn.fetchval(FLUSHED))
-    return Source(pools[0], filters, last, spare=pools[-1])
+    return Export(Source(pools[0], wanted, last, spare=pools[-1]), tuple(archives))
 
 
-async def streamed(request: web.Request, asked: Filters, source: Source) -> web.StreamResponse:
+async def streamed(request: web.Request, asked: Filters, export: Export) -> web.StreamResponse:
     """The file, part by part."""
     kind, write = FORMATS[asked.format]
     told = signed(web.StreamResponse(headers={"Content-Type": kind}), request[REQUEST_ID])
     told.headers["Content-Disposition"] = f'attachment; filename="history.{asked.format}"'
+    if export.archives:
+        told.headers[ARCHIVES] = ", ".join(each.month for each in export.archives)
     await told.prepare(request)
-    async for part in write(source):
+    async for part in write(export.source):
         await told.write(part)
     await told.write_eof()
     return told

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import asyncpg
 import msgspec
@@ -12,18 +11,19 @@ from msgspec import Meta, Struct
 
 import sql
 from machines.values import State
-from service import answers
+from service import answers, archived, pages
+from service.archived import ArchiveAnswer
 from service.auth import Known
 from service.door import ANY_CASE, Id, Route, query
-from service.reads import Cursor, Limit, Number, Page, after, answered, anywhere, page
+from service.pages import Order as PageOrder
+from service.pages import Wanted
+from service.reads import Cursor, Limit, Number, after, answered, anywhere, page
 from service.routes.escalations import Since, Until
 
 EscalationId = Annotated[str, Meta(pattern=f"^{ANY_CASE}$", description="An escalation's id.")]
 Trigger = Annotated[str, Meta(min_length=1, max_length=64)]
-Order = Annotated[Literal["asc", "desc"], Meta(description="Oldest or newest first.")]
-QUERIES = {"asc": sql.query("history.page"), "desc": sql.query("history.newest")}
-OF_MOVES = {"asc": sql.query("history.page_of_moves"), "desc": sql.query("history.newest_of_moves")}
-MOVES, BETWEEN = sql.query("history.moves"), sql.query("history.between")
+Order = Annotated[PageOrder, Meta(description="Oldest or newest first.")]
+MOVES, ESCALATIONS = sql.query("history.moves"), sql.query("history.escalations_of")
 
 
 class Which(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,39 +39,24 @@ class Which(Struct, frozen=True, forbid_unknown_fields=True):
     since: Since | None = None
     until: Until | None = None
 
-    async def arguments(self, conn: asyncpg.Connection) -> tuple[Any, ...]:
-        """The first seven arguments of every query of history."""
-        moves = None
+    async def wanted(self, conn: asyncpg.Connection) -> Wanted:
+        """As queries take them: trigger, from and to are a set of moves, and a ticket is its escalations."""
+        moves = escalations = None
         if self.trigger or self.source or self.dest:
             moves = await conn.fetchval(MOVES, self.trigger, self.source, self.dest)
-        which = self.escalation_id and self.escalation_id.lower()
-        return (which, self.ticket_id, self.customer_id, self.actor, moves, self.since, self.until)
+        if self.escalation_id is not None:
+            escalations = [self.escalation_id.lower()]
+        elif self.ticket_id is not None:
+            escalations = await conn.fetchval(ESCALATIONS, self.ticket_id)
+        return Wanted(escalations, self.ticket_id, self.customer_id, self.actor, moves, self.since, self.until)
 
 
-async def statement(
-    conn: asyncpg.Connection, which: Which, order: Literal["asc", "desc"], begin: int | None, count: int
-) -> tuple[str, tuple[Any, ...]]:
-    """What to ask the database for a page that goes on after the row with number `begin`, and with which arguments."""
-    filters = await which.arguments(conn)
-    escalation_id, ticket_id, customer_id, actor, moves, since, until = filters
-    after, last = await between(conn, since, until)
-    if begin is not None and order == "asc":
-        after = max(begin, after or 0)
-    elif begin is not None:
-        last = min(begin - 1, last if last is not None else begin)
-    if moves is None or escalation_id is not None or ticket_id is not None:
-        return QUERIES[order], (*filters, after, last, count)
-    return OF_MOVES[order], (customer_id, actor, moves, since, until, after, last, count)
+class HistoryPage(Struct, frozen=True, omit_defaults=True):
+    """One page; `next_cursor` is null at the end. `archives` is there where more such rows may lie in them."""
 
-
-async def between(
-    conn: asyncpg.Connection, since: datetime | None, until: datetime | None
-) -> tuple[int | None, int | None]:
-    """Between which numbers all rows of a window of time lie: above the first, up to the second; None: no bound."""
-    if since is None and until is None:
-        return None, None
-    row = await conn.fetchrow(BETWEEN, since, until)
-    return row["after"], row["last"]
+    items: list[answers.TransitionAnswer]
+    next_cursor: str | None
+    archives: tuple[ArchiveAnswer, ...] = ()
 
 
 class Filters(Which, frozen=True, forbid_unknown_fields=True):
@@ -85,18 +70,20 @@ class Filters(Which, frozen=True, forbid_unknown_fields=True):
 async def history(request: web.Request) -> web.StreamResponse:
     """What people wrote is joined in; after an erasure those fields are absent, and every `hash` still verifies."""
 
-    async def ask(conn: asyncpg.Connection, _: Known) -> Page[answers.TransitionAnswer]:
+    async def ask(conn: asyncpg.Connection, _: Known) -> HistoryPage:
         return await listed(conn, query(request, Filters))
 
     return answered(await anywhere(request, ask))
 
 
-async def listed(conn: asyncpg.Connection, asked: Filters) -> Page[answers.TransitionAnswer]:
+async def listed(conn: asyncpg.Connection, asked: Filters) -> HistoryPage:
     """A page of it; raises 422 for a cursor that no such list gave."""
     begin = after(asked.cursor, tuple[Number])
-    text, arguments = await statement(conn, asked, asked.order, begin[0] if begin else None, asked.limit + 1)
-    found = [answers.decode_history(row["row"]) for row in await conn.fetch(text, *arguments)]
-    return page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
+    wanted = await asked.wanted(conn)
+    rows = await pages.page(conn, wanted, asked.order, begin[0] if begin else None, asked.limit + 1)
+    found = [answers.decode_history(row["row"]) for row in rows]
+    told = page(found, asked.limit, lambda k: answers.transition(k, k.hash, k.text), lambda k: (k.seq,))
+    return HistoryPage(told.items, told.next_cursor, await archived.about(conn, wanted))
 
 
 ROUTES = (
@@ -105,7 +92,7 @@ ROUTES = (
         "/v1/history",
         history,
         "Transitions, filtered",
-        {200: Page[answers.TransitionAnswer]},
+        {200: HistoryPage},
         query=Filters,
     ),
 )

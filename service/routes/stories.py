@@ -11,7 +11,7 @@ from machines import retold
 from machines.document import CLOCKS
 from machines.matrix import load
 from machines.values import Ticket
-from service import answers
+from service import answers, archived, pages
 from service.door import Route, nowhere, path_uuid
 from service.reads import PEOPLE, answered, reading
 from service.routes import story_parts as parts
@@ -55,7 +55,8 @@ async def _story(conn: asyncpg.Connection, which: str, role: str) -> parts.Story
         raise nowhere("There is no such escalation.")
     e = answers.stored(row["row"], row["texts"])
     around = await conn.fetchrow(sql.query("story.around"), which)
-    rows = await conn.fetch(sql.query("history.page"), which, *(None,) * 8, MOST + 1)
+    await archived.all_here(conn, [which])
+    rows = await pages.page(conn, pages.Wanted([which]), "asc", None, MOST + 1)
     records = [answers.decode_history(each["row"]) for each in rows[:MOST]]
     refused = await _denials(conn, which) if role in READS_DENIALS else None
     sent = await _messages(conn, which) if role in READS_MESSAGES else None
@@ -114,5 +115,6 @@ ROUTES = (
         "The whole story of an escalation",
         {200: parts.StoryAnswer},
         content=("application/json", TEXT),
+        refuses=(410,),
     ),
 )

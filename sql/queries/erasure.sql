@@ -12,6 +12,7 @@ SELECT id::text AS id FROM escalation WHERE customer_id = $1 AND closed_at IS NU
 SELECT id FROM (
     SELECT t.id FROM ticket t WHERE t.customer_id = $1
     UNION SELECT h.ticket_id FROM history h WHERE h.customer_id = $1
+    UNION SELECT e.ticket_id FROM escalation e WHERE e.customer_id = $1
     UNION SELECT c.ticket_id FROM contact c WHERE c.customer_id = $1
     UNION SELECT e.ticket_id FROM ticket_event e WHERE e.facts ->> 'customer_id' = $1
 ) AS found ORDER BY id

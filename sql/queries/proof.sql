@@ -50,8 +50,9 @@ SELECT service_now()
 -- The first checkpoint over this row, the size and last row of the one before it, and the row itself with its place
 -- among those between the two.
 SELECT c.size, c.head, c.note, before.size AS after_size, h.hash,
-    (SELECT count(*) FROM history o WHERE o.seq > before.seq AND o.seq < $1) AS place
-FROM history h,
+    (SELECT count(*) FROM history o WHERE o.seq > before.seq AND o.seq < $1)
+    + (SELECT count(*) FROM archived_row o WHERE o.seq > before.seq AND o.seq < $1) AS place
+FROM (SELECT seq, hash FROM history UNION ALL SELECT seq, hash FROM archived_row) AS h,
     LATERAL (SELECT * FROM checkpoint c WHERE c.seq >= $1 ORDER BY c.seq LIMIT 1) AS c,
     LATERAL (SELECT coalesce(max(b.size), 0) AS size, coalesce(max(b.seq), 0) AS seq
              FROM (SELECT * FROM checkpoint b WHERE b.seq < $1 ORDER BY b.seq DESC LIMIT 1) AS b) AS before

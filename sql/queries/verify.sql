@@ -2,8 +2,20 @@
 -- slice: `after` and `upto` are ids of escalations or tickets between which it looks, NULL where there is no last one.
 
 -- name: escalations(after, upto)
+-- Those whose history is here; an archived one has its hashes (archived_unlike).
 SELECT e.id::text AS id, row_to_json(e)::text AS row FROM escalation e
-WHERE e.id > $1 AND ($2::uuid IS NULL OR e.id <= $2) ORDER BY e.id
+WHERE e.id > $1 AND ($2::uuid IS NULL OR e.id <= $2)
+    AND NOT EXISTS (SELECT FROM archive a WHERE e.id >= a.lowest AND e.id < a.below) ORDER BY e.id
+
+-- name: archived_unlike()
+-- Escalations whose history was archived, and which are not as its last row left them.
+SELECT e.id::text AS id FROM archive a JOIN escalation e ON e.id >= a.lowest AND e.id < a.below
+WHERE e.closed_at IS NULL OR e.head IS DISTINCT FROM
+    (SELECT r.hash FROM archived_row r WHERE r.escalation_id = e.id AND r.version = e.version)
+UNION SELECT DISTINCT r.escalation_id::text FROM archived_row r
+WHERE NOT EXISTS (SELECT FROM escalation e WHERE e.id = r.escalation_id)
+UNION SELECT a.month FROM archive a
+WHERE a.rows <> (SELECT count(*) FROM archived_row r WHERE r.escalation_id >= a.lowest AND r.escalation_id < a.below)
 
 -- name: chains(after, upto)
 SELECT h.escalation_id::text AS escalation_id, h.hash, row_to_json(r)::text AS record
@@ -28,7 +40,8 @@ GROUP BY h.escalation_id, h.version, h.messages HAVING count(o.id) <> h.messages
 -- name: stray_messages(after, upto)
 SELECT o.escalation_id::text AS escalation_id, o.version, count(*) AS found FROM outbox o
 WHERE NOT EXISTS (SELECT FROM history h WHERE h.escalation_id = o.escalation_id AND h.version = o.version)
-  AND o.escalation_id > $1 AND ($2::uuid IS NULL OR o.escalation_id <= $2)
+    AND o.escalation_id > $1 AND ($2::uuid IS NULL OR o.escalation_id <= $2)
+    AND NOT EXISTS (SELECT FROM archived_row a WHERE a.escalation_id = o.escalation_id AND a.version = o.version)
 GROUP BY o.escalation_id, o.version
 
 -- name: wrong_holdings()
@@ -87,7 +100,9 @@ WHERE t.id > $1 AND ($2::text IS NULL OR t.id <= $2)
 
 -- name: sealed_rows()
 -- Every row that a checkpoint is over, in the order of the tree's leaves.
-SELECT h.seq, h.escalation_id::text AS escalation_id, h.version, h.hash FROM history h
+SELECT h.seq, h.escalation_id::text AS escalation_id, h.version, h.hash
+FROM (SELECT seq, escalation_id, version, hash FROM history
+      UNION ALL SELECT seq, escalation_id, version, hash FROM archived_row) AS h
 WHERE h.seq <= (SELECT max(seq) FROM checkpoint) ORDER BY h.seq
 
 -- name: heads()

@@ -6,12 +6,15 @@ escalation, and lists of them, as of random instants; the export of all rows as 
 and transitions a second with and without that history. The plan of every slowest question is kept as evidence.
 
 Fair: the service is the real one, its key is checked each time, and pages hold what people wrote. The plain connection
-is asyncpg's, which prepares a statement once and has it planned anew each time; psql would send and parse it, too.
+is asyncpg's, which prepares a statement once and has it planned anew each time; psql would send and parse it, too. It
+is asked the statements that the service asks for this page, one after the other (`pages.page`). Each connection is
+used before anything is measured: a new one has to read the catalogue first.
 Unfair to the product: Python reads, checks, shapes and writes each page, the plain connection counts its rows.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import statistics
 import time
@@ -25,7 +28,9 @@ import msgspec
 from msgspec import Struct
 
 from service import database
-from service.routes.history import Which, statement
+from service.config import Settings
+from service.pages import page
+from service.routes.history import Which
 
 from .asked import Case, Town, written
 from .process import ProgramError
@@ -34,6 +39,7 @@ LIMIT = 100
 TWICE, MORE, AT_MOST, AS_OF_AT_MOST = 2.0, 3.0, 10.0, 20.0
 """The gates: times the plain connection's, and milliseconds more; milliseconds of the slowest; those of `as_of`."""
 EXPORT_AIM = 0.5
+CONNECTIONS = Settings().read_connections
 LISTS = {
     "an escalation": "/{id}?",
     "all": "?limit=100&",
@@ -78,6 +84,31 @@ class Found(Struct):
     export: Export | None = None
 
 
+class Told:
+    """A connection that remembers what it was asked."""
+
+    def __init__(self, conn: asyncpg.Connection) -> None:
+        self._conn = conn
+        self._asked: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        ask = getattr(self._conn, name)
+
+        def asked(text: str, *arguments: Any) -> Any:
+            self._asked.append((text, arguments))
+            return ask(text, *arguments)
+
+        return asked
+
+    async def plans(self) -> str:
+        """How each was answered."""
+        found = []
+        for text, arguments in self._asked:
+            plan = await self._conn.fetch(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {text}", *arguments)
+            found.append("\n".join(row[0] for row in plan))
+        return "\n\n".join(found)
+
+
 class Auditor:
     """Somebody with a key who asks, and a plain connection beside."""
 
@@ -102,23 +133,26 @@ class Auditor:
             if case.cursor is not None:
                 told["cursor"] = base64.urlsafe_b64encode(msgspec.json.encode([case.cursor])).decode().rstrip("=")
             query = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in told.items())
-            text, arguments = await self.statement(asked, case)
             began = time.perf_counter()
-            await self._plain.fetch(text, *arguments)
+            await self.plainly(self._plain, asked, case)
             seen.plain.append((time.perf_counter() - began) * 1e3)
             took, body = await self.get(f"/v1/history?{query}")
             seen.page.append(took)
             seen.rows = len(msgspec.json.decode(body).get("items", ()))
-        worst = case.asked[max(range(len(seen.page)), key=seen.page.__getitem__)]
-        text, arguments = await self.statement(worst, case)
-        plan = await self._plain.fetch(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {text}", *arguments)
-        seen.plan = "\n".join(row[0] for row in plan)
+        heard = Told(self._plain)
+        await self.plainly(heard, case.asked[max(range(len(seen.page)), key=seen.page.__getitem__)], case)
+        seen.plan = await heard.plans()
         return seen
 
-    async def statement(self, asked: dict[str, str], case: Case) -> tuple[str, tuple[Any, ...]]:
-        """What the service sends for this question."""
+    async def plainly(self, conn: Any, asked: dict[str, str], case: Case) -> None:
+        """What the service asks for this page, on a connection with nothing around it."""
         order: Literal["asc", "desc"] = "desc" if case.order == "desc" else "asc"
-        return await statement(self._plain, msgspec.convert(asked, Which), order, case.cursor, LIMIT + 1)
+        wanted = await msgspec.convert(asked, Which).wanted(conn)
+        await page(conn, wanted, order, case.cursor, LIMIT + 1)
+
+    async def warmed(self) -> None:
+        """Every connection of the service knows the tables."""
+        await asyncio.gather(*(self.get(f"/v1/history?limit={n + 1}") for n in range(4 * CONNECTIONS)))
 
     async def as_of(self, town: Town, count: int) -> dict[str, list[float]]:
         """Milliseconds of each kind of question, as of random instants."""
@@ -169,6 +203,7 @@ async def audit(
         await town.look()
         found.rows = town.rows
         cases = await town.cases(samples)
+        await auditor.warmed()
         for n, case in enumerate(cases, 1):
             progress("pages", n, len(cases))
             found.pages.append(await auditor.page(case))

@@ -43,6 +43,26 @@ INSERT INTO session (digest, key_id, until) VALUES (repeat('2', 64), 'k', now() 
 """One row of everything, each as it may be."""
 
 
+def archived(**changed: str) -> str:
+    """An archive that is as it must be, but for this."""
+    row = {
+        "month": "'2024_11'",
+        "lowest": "'00000000-0000-0000-0000-000000000001'",
+        "below": "'00000000-0000-0000-0000-000000000002'",
+        "rows": "1",
+        "escalations": "1",
+        "first_seq": "1",
+        "last_seq": "1",
+        "since": "now()",
+        "until": "now()",
+        "file": "'f'",
+        "sha256": "repeat('0', 64)",
+        "by": "'ann'",
+        **changed,
+    }
+    return f"INSERT INTO archive ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+
+
 def again(table: str, **changes: str) -> str:
     """The scene's row of a table once more, with these columns (SQL expressions) changed."""
     given = ", ".join(f"'{name}', {value}" for name, value in changes.items())
@@ -94,6 +114,19 @@ REFUSED = {
     "a_span_goes_forward": [
         "INSERT INTO history_span VALUES (2, 2, now(), now())",
         "INSERT INTO history_span VALUES (0, 2, now(), now() - interval '1 second')",
+    ],
+    "an_archive_is_a_month": [archived(month="'january'")],
+    "archive_sum_is_sha256": [archived(sha256="'short'")],
+    "an_archive_has_rows": [
+        archived(rows="0"),
+        archived(below="'00000000-0000-0000-0000-000000000001'"),
+        archived(last_seq="0"),
+        archived(until="now() - interval '1 second'"),
+    ],
+    "archived_hash_is_sha256": ["INSERT INTO archived_row VALUES (1, gen_random_uuid(), 1, 'short')"],
+    "archived_versions_are_unique": [
+        "INSERT INTO archived_row SELECT seq, '00000000-0000-0000-0000-000000000001', 1, repeat('0', 64)"
+        " FROM generate_series(1, 2) AS seq"
     ],
     "a_row_ends_one_checkpoint": [
         "INSERT INTO checkpoint SELECT size, 7, 'h', now(), 'n' FROM generate_series(1, 2) AS size"

@@ -67,7 +67,7 @@ async def served(database_url: str):
     await conn.close()
 
 
-OWNERS = {"migrate"}
+OWNERS = {"archiving", "migrate"}
 """Whose queries the owner runs."""
 UTILITY = re.compile(r"^(--[^\n]*\n\s*)*(BEGIN|COMMIT|ROLLBACK|CREATE|DO|SET)\b")
 

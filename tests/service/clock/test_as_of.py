@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from service import past
 from tests.service.clock.conftest import HOUR, MINUTE, START, Town, text
 
 FILTERS = (
     *("", "&state=l2", "&state=closed", "&level=3", "&tier=starter", "&overdue=true", "&overdue=false"),
     *("&owner=mia", "&customer_id=acme", "&ticket_id=T-1", "&state=l1&overdue=true", "&limit=1"),
+    *("&state=closed&owner=mia", "&state=closed&level=2&tier=enterprise", "&owner=mia&customer_id=acme"),
 )
 
 
@@ -17,7 +21,9 @@ async def listed(town: Town, query: str) -> Any:
     return (await town.service.call("aud", "GET", f"/v1/escalations?{query.removeprefix('&')}")).ok()
 
 
-async def test_the_list_as_of_an_instant_is_what_it_was_then(town: Town):
+@pytest.mark.parametrize("at_once", [1, past.AT_ONCE])
+async def test_the_list_as_of_an_instant_is_what_it_was_then(town: Town, at_once: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(past, "AT_ONCE", at_once)
     snapshots = []
 
     async def look() -> None:
@@ -41,6 +47,12 @@ async def test_the_list_as_of_an_instant_is_what_it_was_then(town: Town):
     await look()
     await town.at(START + 12 * HOUR)
     await town.act("mia", one["id"], "complete_step", step="confirm_with_customer", detail="They say so")
+    await look()
+    await look()
+    await town.at(START + 13 * HOUR)
+    for step in ("update_ticket", "document_lessons"):
+        await town.act("mia", one["id"], "complete_step", step=step, detail=f"Did {step}", tags=["pattern"])
+    await town.act("mia", one["id"], "close")
     await look()
     await town.at(START + 30 * HOUR)
     for now, wanted in snapshots:

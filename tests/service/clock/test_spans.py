@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from service import verify
+from service import pages, verify
 from service.housekeeping import span
 from service.proof.horizon import Horizon
 from tests.service.clock.conftest import HOUR, START, Town, text
@@ -25,7 +25,11 @@ async def told(town: Town, rows: int) -> int:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
-async def test_a_window_has_the_same_rows_with_spans_and_without(town: Town, rows: int):
+async def test_a_window_has_the_same_rows_with_spans_and_without(
+    town: Town, rows: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pages, "NEAR", 3)  # so that moves are looked for near and far
+
     async def window(since: datetime | None, until: datetime | None, order: str, more: str = "") -> list[int]:
         asked = f"/v1/history?order={order}&limit=500{more}"
         asked += f"&since={text(since)}" if since else ""

@@ -19,6 +19,7 @@ from pyarrow.parquet import read_table
 
 from machines.history import Record, digest
 from service.export import NEEDS, Source
+from service.pages import Wanted
 from tests.service.conftest import Service
 
 NASTY = '=HYPERLINK("http://evil.example") <b>&"\'\x08 ]]>'
@@ -155,9 +156,9 @@ async def test_an_empty_history_is_a_whole_file_too(service: Service, format_: s
 @pytest.mark.parametrize("limit", [1, 2, 3, 1000])
 async def test_pages_of_any_size_make_the_same_file(service: Service, limit: int):
     await lives(service)
-    filters, last = (None,) * 7, await service.db.fetchval("SELECT max(seq) FROM history")
+    wanted, last = Wanted(), await service.db.fetchval("SELECT max(seq) FROM history")
     pool: Any = _Pool(service)
-    source = Source(pool, filters, last, limit)
+    source = Source(pool, wanted, last, limit)
     lines = "".join([text async for text, _ in source.lines()]).splitlines()
     rows = [row.hash async for page in source.rows() for row in page]
     chains = [(row.escalation_id, row.version) async for page in source.chains() for row in page]
@@ -184,4 +185,4 @@ async def test_rows_above_the_number_are_left_for_the_next(service: Service):
     await lives(service)
     pool: Any = _Pool(service)
     second = (await history(service))[1]["seq"]
-    assert [n async for _, n in Source(pool, (None,) * 7, second).lines()] == [2]
+    assert [n async for _, n in Source(pool, Wanted(), second).lines()] == [2]
