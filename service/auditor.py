@@ -149,7 +149,7 @@ class Auditor:
 async def sliced(conn: asyncpg.Connection, stand: Stand) -> tuple[str | None, list[Finding]]:
     """Where the slice ends that begins here, None at the end of its part, and what it found. It writes nothing."""
     if stand.part == "counts":
-        return None, [each async for part in (verify.of_counts, verify.of_archives) async for each in part(conn)]
+        return None, [each for part in (verify.of_counts, verify.of_archives) async for each in part(conn)]
     after: str | int = int(stand.after) if stand.part == "spans" else stand.after
     upto = await conn.fetchval(sql.query(f"audit.{stand.part}"), after, SLICE[stand.part])
     policies = await verify.known_policies(conn) if stand.part != "spans" else {}
