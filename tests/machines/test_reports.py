@@ -268,6 +268,13 @@ def test_solved_since_is_kept_until_reopened():
     assert play.ticket.solved_since is None
 
 
+def test_the_owner_is_told_once_that_it_is_solved():
+    play = at_level(2)
+    play.report(status="solved")
+    assert play.last.reason == "ticket_solved"
+    assert play.report(status="closed").entries == ()
+
+
 @pytest.mark.parametrize(
     ("who", "opened_by", "owner"),
     [("desk", "desk", "ann0"), ("root", "clock", "ann0"), ("bob0", "bob0", "bob0")],

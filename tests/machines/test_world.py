@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from machines.asked import THE_CLOCK, Command, Fire, Gist, Heard, Rearm, Report, Request, Transition
 from machines.decided import Decision, Refusal
-from machines.fields import WithCriterion
+from machines.fields import Note, Nothing, WithCriterion
 from machines.matrix import Policy
 from machines.values import Customer, Escalation, Person, Ticket
 from machines.world import Principal, Snapshot, World, holders, ticket_of
@@ -148,8 +148,6 @@ def test_what_opens_after_a_close_waits_for_the_next_batch():
     w = world(escalations=[ending(done=done, engaged=("own", "mia"))], tickets=[SOLVED])
     mia = w.actor("k-mia", "d-mia", None)
     assert mia
-    from machines.fields import Note, Nothing
-
     request = Command("c", Request("T-1", "customer_request", "r"), "r")
     assert not w.must_wait(request)
     closed = w.decide(Command("c", Transition("E-1", "close", Nothing()), "r"), mia)
@@ -210,6 +208,18 @@ def test_three_reports_of_one_batch_are_a_repeated_contact_and_do_not_count_agai
         w.absorb(got)
         begun.append([s.situation for s in got.situations])
     assert begun == [[], [], ["repeated_contact"]] * 2
+
+
+def test_who_held_what_was_closed_holds_one_less_for_the_next_command():
+    done = ("confirm_with_customer", "update_ticket", "notify_chain", "document_lessons")
+    people = [Person("own", "Own", 0, held=2), Person("mia", "Mia", 3, held=1)]
+    w = world(escalations=[ending(done=done, engaged=("own", "mia"))], tickets=[SOLVED], people=people)
+    mia, close = w.actor("k-mia", "d-mia", None), Command("c", Transition("E-1", "close", Nothing()), "r")
+    assert mia
+    closed = w.decide(close, mia)
+    assert isinstance(closed, Decision)
+    w.absorb(closed)
+    assert {id_: person.held for id_, person in w.facts(close, mia).roster.items()} == {"own": 1, "mia": 1}
 
 
 def test_holders_are_the_owner_and_who_a_pending_handoff_is_offered_to():
