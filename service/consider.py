@@ -6,6 +6,7 @@ import sql
 from machines.case import Mint
 from machines.decide import Possible, not_found, possible
 from machines.decided import Refusal
+from machines.situations import invalid
 from service.asks import wants
 from service.batch import Batch, Job, Reply, Settled, read_batch
 from service.submit import House
@@ -51,4 +52,6 @@ async def may_call(house: House, job: Job) -> list[Possible] | Reply:
         return job.render(Settled(Refusal(401, "unknown_key", message), None, [], {}))
     if e is None:
         return job.render(Settled(not_found("escalation", job.command.ask.escalation_id), None, [], {}))  # type: ignore[union-attr]  # the door asks with a transition
+    if job.command.problems:
+        return job.render(Settled(invalid(*job.command.problems), None, [], {}))
     return possible(world.facts(job.command, actor), world.policy_of(e), world.now)

@@ -97,6 +97,25 @@ def test_connections_leave_file_descriptors_to_what_else_needs_them(
     assert room(Settings(**settings), descriptors) == taken  # type: ignore[arg-type]
 
 
+async def _come(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Somebody who asks at once, as everybody does."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(ASKS)
+    return reader, writer
+
+
+async def _status(reader: asyncio.StreamReader) -> int | None:
+    """What somebody was answered; None where they were let go because nobody had time to hear them."""
+    try:
+        async with asyncio.timeout(60):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    status = int(head.split()[1])
+    assert status == 200 or "Retry-After: 1" in head
+    return status
+
+
 async def test_with_few_file_descriptors_some_are_told_to_come_back_and_then_all_are_served(database_url: str):
     words = ["-P", "-m", "service", "serve", "--port", "0", "--no-migrate"]
     few = ["sh", "-c", 'ulimit -n 160; exec "$0" "$@"', sys.executable, *words]
@@ -110,16 +129,9 @@ async def test_with_few_file_descriptors_some_are_told_to_come_back_and_then_all
         assert base.startswith("http://"), (await process.stderr.read()).decode()[-2000:]
         log = asyncio.create_task(process.stderr.read())
         host, port = base.removeprefix("http://").split(":")
-        crowd = [await asyncio.open_connection(host, int(port)) for _ in range(400)]
-        for _, writer in crowd:
-            writer.write(ASKS)
-        statuses = []
-        async with asyncio.timeout(60):
-            for reader, _ in crowd[:60]:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                statuses.append(int(head.split()[1]))
-                assert statuses[-1] == 200 or "Retry-After: 1" in head
-        assert set(statuses) == {200, 503}
+        crowd = [await _come(host, int(port)) for _ in range(400)]
+        statuses = [await _status(reader) for reader, _ in crowd[:60]]
+        assert {200, 503} <= set(statuses), statuses
         for _, writer in crowd:
             writer.close()
         async with aiohttp.ClientSession() as session, asyncio.timeout(RECOVERS_WITHIN):

@@ -279,3 +279,10 @@ async def test_a_service_acts_for_a_person_as_far_as_its_key_allows(service: Ser
     assert refused["failed"][0]["guard"] == "delegation_granted"
     (await service.act("bot", e, "note", text="x", X_On_Behalf_Of="nobody")).problem(403, "not_permitted")
     (await service.act("mia", e, "note", text="x", X_On_Behalf_Of="lee")).problem(403, "not_permitted")
+
+
+async def test_what_may_be_done_for_nobody_is_not_told(service: Service) -> None:
+    e = await service.opened("T-1")
+    for whom in ("a\tb", "x" * 201):
+        answer = await service.call("desk", "GET", f"/v1/escalations/{e}/transitions", X_On_Behalf_Of=whom)
+        answer.problem(422, "invalid_fields")
