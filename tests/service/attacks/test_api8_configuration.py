@@ -88,6 +88,7 @@ async def test_without_settings_it_listens_on_this_machine_alone_and_takes_nothi
     assert bare.mail_listen is None
     assert bare.slack_signing_secret is None
     assert bare.private_hosts == ()
+    assert (bare.request_within, bare.max_body) == (15.0, 1024 * 1024), "slow and large callers are bounded"
     (await shared_service.call("root", "PUT", "/v1/clock", {"now": "2030-01-01T00:00:00Z"})).problem(404, "not_found")
 
 
