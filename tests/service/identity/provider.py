@@ -104,8 +104,8 @@ class Provider:
 
 
 @asynccontextmanager
-async def providing() -> AsyncIterator[Provider]:
-    """A provider that runs."""
+async def providing(host: str = "127.0.0.1") -> AsyncIterator[Provider]:
+    """A provider that runs, under a name of this machine's."""
     provider = Provider()
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", provider.configuration)
@@ -115,7 +115,7 @@ async def providing() -> AsyncIterator[Provider]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    provider.base = f"http://{host}:{runner.addresses[0][1]}"
     provider.behave()
     try:
         yield provider
