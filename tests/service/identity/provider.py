@@ -35,6 +35,7 @@ class Provider:
     refuses: str = ""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     reusable: bool = False
+    broken: bool = False
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,8 @@ class Provider:
     async def keys(self, request: web.Request) -> web.Response:
         """The public halves."""
         self.asked.append("keys")
+        if self.broken:
+            raise web.HTTPInternalServerError
         return web.json_response({"keys": [key.as_dict(private=False) for key in self.published]})
 
     async def authorize(self, request: web.Request) -> web.Response:
