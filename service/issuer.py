@@ -178,8 +178,11 @@ class Issuer:
         async with self._alone:
             now = self._now()
             old = self._fetched < now - ANEW_AFTER or anew
-            if self._keys is not None and (not old or self._asked > now - ASKS_AGAIN_AFTER):
+            lately = self._asked > now - ASKS_AGAIN_AFTER
+            if self._keys is not None and (not old or lately):
                 return self._keys
+            if self._keys is None and lately:  # whoever calls meanwhile need not wait for a silent provider too
+                raise ProviderError("its keys could not be had just now")
             self._asked = now
             try:
                 told = await self._ask("GET", (await self._itself()).jwks_uri, _Keys)

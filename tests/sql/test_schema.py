@@ -96,6 +96,15 @@ REFUSED = {
         "UPDATE session SET digest = 'the cookie itself'",
     ],
     "a_session_ends": ["UPDATE session SET until = began_at"],
+    "begun_by_a_key_or_by_an_attempt": [
+        "UPDATE session SET key_id = NULL",
+        "UPDATE session SET who = 'lee', attempt = 'state'",
+        "UPDATE session SET attempt = 'state'",
+    ],
+    "an_attempt_begins_one_session": [
+        "INSERT INTO session (digest, who, attempt, until) SELECT repeat(n::text, 64), 'lee', 'state',"
+        " clock_timestamp() + interval '1 hour' FROM generate_series(3, 4) AS n",
+    ],
     "tier_is_known": ["UPDATE customer SET tier = 'gold'"],
     "priority_is_known": ["UPDATE ticket SET priority = 'p4'"],
     "status_is_known": ["UPDATE ticket SET status = 'reopened'", "UPDATE outbox SET status = 'sent'"],

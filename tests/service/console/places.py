@@ -17,6 +17,7 @@ class Place:
 
 PLACES = (
     Place("/sign-in", "Sign in", None),
+    Place("/sign-in/oidc/back?state=another", "Not signed in", None),
     Place("/", "Board"),
     Place("/?state=l2&tier=enterprise", "Board"),
     Place("/?tier=gold", "Not filtered"),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.service.conftest import Service
+import pytest
+
+from service.config import Oidc
+from tests.service.conftest import Service, running
 from tests.service.console import axe, browsers
 from tests.service.console.browsers import PHONE, WALL, fits, signed_in, watched
 from tests.service.console.places import PLACES, Place
 
 chromium = browsers.chromium
 pytestmark = browsers.needed
+PROVIDER = Oidc(issuer="https://id.example", client_id="matrix", name="the company's account")
+"""Nobody goes there: it is what the pages say of it."""
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Service]:
+    """A service with two ways to sign in."""
+    async with running(database_url, oidc=PROVIDER) as service:
+        yield service
 
 
 async def _looked_at(service: Service, chromium: Any, look: Any) -> dict[str, Any]:

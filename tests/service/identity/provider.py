@@ -35,6 +35,7 @@ class Provider:
     refuses: str = ""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     reusable: bool = False
+    broken: bool = False
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,8 @@ class Provider:
     async def keys(self, request: web.Request) -> web.Response:
         """The public halves."""
         self.asked.append("keys")
+        if self.broken:
+            raise web.HTTPInternalServerError
         return web.json_response({"keys": [key.as_dict(private=False) for key in self.published]})
 
     async def authorize(self, request: web.Request) -> web.Response:
@@ -104,8 +107,8 @@ class Provider:
 
 
 @asynccontextmanager
-async def providing() -> AsyncIterator[Provider]:
-    """A provider that runs."""
+async def providing(host: str = "127.0.0.1") -> AsyncIterator[Provider]:
+    """A provider that runs, under a name of this machine's."""
     provider = Provider()
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", provider.configuration)
@@ -115,7 +118,7 @@ async def providing() -> AsyncIterator[Provider]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    provider.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    provider.base = f"http://{host}:{runner.addresses[0][1]}"
     provider.behave()
     try:
         yield provider

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from service.config import Oidc, SettingsError, load
-from service.issuer import READS_AT_MOST, Issuer, ProviderError
+from service.issuer import ASKS_AGAIN_AFTER, READS_AT_MOST, Issuer, ProviderError, TokenError
 from tests.service.conftest import Service, running
 from tests.service.identity.conftest import There
 from tests.service.identity.provider import AUDIENCE, CLIENT, Provider, providing
@@ -50,6 +50,22 @@ async def test_a_provider_that_leads_elsewhere_is_not_followed() -> None:
         issuer = Issuer(settings(provider, issuer=f"{provider.base}/none"))
         with pytest.raises(ProviderError):
             await issuer.begin("http://127.0.0.1/back", "state", "nonce", "challenge")
+        await issuer.close()
+
+
+async def test_keys_that_cannot_be_had_are_asked_for_now_and_then_not_by_each_call() -> None:
+    now = [2_000_000_000.0]
+    async with providing() as provider:
+        provider.broken = True
+        issuer = Issuer(settings(provider), lambda: now[0])
+        for _ in range(3):
+            with pytest.raises(ProviderError):
+                await issuer.bearer(provider.token(AUDIENCE))
+        assert provider.asked.count("keys") == 1
+        provider.broken, now[0] = False, now[0] + ASKS_AGAIN_AFTER + 1
+        with pytest.raises(TokenError):  # by that clock it is over: its key was there
+            await issuer.bearer(provider.token(AUDIENCE))
+        assert provider.asked.count("keys") == 2
         await issuer.close()
 
 
