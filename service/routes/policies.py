@@ -132,8 +132,8 @@ async def publish(request: web.Request) -> web.StreamResponse:
     200. For admins."""
     raw = await _document(request)
     async with reading(request) as (conn, known):
-        admit(known, ("admin",), PUBLISHERS)
         policy = _checked(raw)
+        admit(known, ("admin",), PUBLISHERS)
         row, made = await publishing.publish(conn, policy, known.id)
     if made:
         log.info("policy_published", version=row["version"], actor=known.id)

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from service.routes import all_routes
-from service.routes.examples import CONTACT, CUSTOMER, MAIL, PERSON, REQUEST, ROTA, TICKET, ZENDESK
+from service.routes.examples import CONTACT, CUSTOMER, MAIL, MOVES, PERSON, REQUEST, ROTA, TICKET, TRIAL, ZENDESK
+from service.routes.policies import EXAMPLE as POLICY
 from tests.service.conftest import CAST, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,6 +51,12 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/inbound/email"): (PEOPLE | {"aud"}, None),
     ("POST", "/v1/inbound/{adapter}"): ({"desk"}, ZENDESK),
     ("GET", "/v1/policies"): (EVERYBODY, None),
+    ("GET", "/v1/policies/diff"): (EVERYBODY, None),
+    ("GET", "/v1/policies/{version}"): (EVERYBODY, None),
+    ("POST", "/v1/policies"): ({"root"}, POLICY),
+    ("POST", "/v1/policies/{version}/simulate"): (EVERYBODY, TRIAL),
+    ("GET", "/v1/policies/{version}/moves"): ({"root"}, None),
+    ("POST", "/v1/policies/{version}/moves"): (EVERYBODY, MOVES),
     ("GET", "/metrics"): (EVERYBODY, None),
 }
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
@@ -72,7 +79,7 @@ async def town(shared_service: Service) -> tuple[Service, str]:
 
 def _path(path: str, escalation: str) -> str:
     noun = path.split("/")[2] if path.count("/") > 1 else ""
-    return path.replace("{id}", IDS.get(noun, escalation)).replace("{adapter}", "zendesk")
+    return path.replace("{id}", IDS.get(noun, escalation)).replace("{adapter}", "zendesk").replace("{version}", "1")
 
 
 def _sent(body: Any) -> dict[str, Any]:
