@@ -28,7 +28,7 @@ from service.proof.notes import Signer
 from service.proof.sealer import Sealer
 from service.replica import Replica
 from service.rotas.keep import Fetcher, keep_rotas
-from service.routes import all_routes
+from service.routes import all_routes, reviews
 from service.routes.clock import CLOCK
 from service.server import Runner, answer, expect, handle, limits
 from service.submit import HOUSE, TURNS, House
@@ -42,6 +42,7 @@ def build(settings: Settings, url: str) -> web.Application:
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body, handler_args=how)
     app[REQUEST_WITHIN] = settings.request_within
     app[METRICS] = Metrics()
+    app[reviews.PAGE] = console.reviews.page_of
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
         app.router.add_route(route.method, route.path, handle(route), expect_handler=expect)

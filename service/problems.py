@@ -44,6 +44,8 @@ CODES = {
     "`GET …/transitions` lists what there is.",
     "still_live": "409. The customer has escalations that are not closed: `detail` names them. Close or withdraw them "
     "first.",
+    "review_signed": "409. The review of that week was signed off: nothing is written into it any more. "
+    "Write into the next one.",
     "stale_version": "412. It has changed since you looked. `escalation` is how it stands now: look, decide again.",
     "too_large": "413. Send less at once: fewer items, shorter texts.",
     "unknown_encoding": "415. Send the body unpacked, or as gzip or deflate.",

@@ -134,3 +134,9 @@ ROTA = {
     "shifts": [{"person": "lee", "days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "until": "17:00"}],
     "feed": {"url": "https://calendar.example/leads.ics", "people": {"Lee Smith": "lee"}},
 }
+
+MARKS = {"escalation_ids": ["019b76da-a800-7000-8000-000000000000"]}
+
+REVIEW_NOTE = {"text": "Three of the four P0s came from one change on Tuesday night"}
+
+ACTION = {"text": "Add the pool's size to the runbook of the payment service", "owner": "mia", "due": "2026-01-30"}
