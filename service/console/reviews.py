@@ -237,11 +237,15 @@ def _reasons(r: Review) -> dict[str, list[Any]]:
 def _attainments(r: Review, figures: Mapping[tuple[str, str | None], Figure]) -> list[Any]:
     found = []
     for level in (None, *LEVELS):
-        row, f = only(r.measures.attainment, level=level), figures["response_attainment", level and f"l{level}"]
+        row, f = only(r.measures.attainment, level=level), figures["response_attainment", _level(level)]
         if row is not None:
             parts = [("good", row.in_time), ("soon", row.late), ("bad", row.missed)]
             found.append((f, row, charts.stacked(parts, _number(f.was))))
     return found
+
+
+def _level(level: int | None) -> str | None:
+    return f"l{level}" if level else None
 
 
 def _scores(r: Review) -> list[Any]:
@@ -254,7 +258,7 @@ def _scores(r: Review) -> list[Any]:
 
 def _levels(r: Review) -> list[Any]:
     return [
-        (f"l{level}" if level else None, only(r.measures.handoffs, level=level), only(r.measures.coverage, level=level))
+        (_level(level), only(r.measures.handoffs, level=level), only(r.measures.coverage, level=level))
         for level in (*LEVELS, None)
     ]
 

@@ -128,7 +128,7 @@ def _grouped(items: Sequence[Any], *keys: Callable[[Any], Any]) -> Iterator[tupl
 
 def _rate(tickets: Sequence[str], opened: Sequence[str]) -> list[Row]:
     by_ticket, by_opened = Counter(tickets), Counter(opened)
-    found = [(None, len(tickets), len(opened))]
+    found: list[tuple[str | None, int, int]] = [(None, len(tickets), len(opened))]
     found += [(tier, by_ticket[tier], by_opened[tier]) for tier in {*by_ticket, *by_opened}]
     return [{"tier": tier, "tickets": t, "escalations": e, "rate": _share(e, t)} for tier, t, e in found]
 

@@ -11,17 +11,16 @@ from service.reviews import weeks
 from service.reviews.markdown import plain
 from service.routes.reviews import preferred
 from tests.service.clock.conftest import Town
-from tests.service.conftest import Answer
+from tests.service.conftest import NOTHING, Answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LAST = "2026-W07"
 NASTY = "<script>alert(1)</script> | **bold** [link](http://x) `code`"
 
 
-async def call(town: Town, who: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+async def call(town: Town, who: str, method: str, path: str, body: Any = NOTHING, **headers: str) -> Answer:
     """Something of `/v1/reviews`."""
-    sent = {} if body is None else {"body": body}
-    return await town.service.call(who, method, f"/v1/reviews/{path}", **sent, **headers)
+    return await town.service.call(who, method, f"/v1/reviews/{path}", body, **headers)
 
 
 async def review(town: Town, week: str = LAST) -> Any:
@@ -58,8 +57,9 @@ async def test_every_escalation_opened_closed_or_not_closed_in_the_week_is_liste
 
 
 async def test_the_list_comes_in_pages_each_escalation_once(lived: Town):
-    everything, cursor = [e["id"] for e in await listed(lived, LAST)], ""
+    everything = [e["id"] for e in await listed(lived, LAST)]
     found: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await call(lived, "aud", "GET", f"{LAST}/escalations?limit=4{cursor}")).ok()
         found += [e["id"] for e in page["items"]]
