@@ -36,7 +36,7 @@ from service.rearming import keep_rearmed
 from service.replica import Replica
 from service.room import ROOM, room
 from service.rotas.keep import Fetcher, keep_rotas
-from service.routes import all_routes
+from service.routes import all_routes, reviews
 from service.routes.clock import CLOCK
 from service.routes.health import LEAVING
 from service.server import Handler, Runner, answer, expect, handle, limits
@@ -72,6 +72,7 @@ def build(settings: Settings, url: str, *, around: Around | None = None) -> web.
     app[REQUEST_WITHIN] = settings.request_within
     app[METRICS], app[ROOM], app[LEAVING] = Metrics(), room(settings), asyncio.Event()
     app[RATES] = Rates(settings.rate_limit, settings.rate_burst) if settings.rate_limit else None
+    app[reviews.PAGE] = console.reviews.page_of
     # They are tried in this order, and most of what is asked are transitions, whose path is among the longest.
     for route in sorted((*all_routes(), *console.ROUTES), key=lambda route: (-route.path.count("/"), route.path)):
         handler = around.request(route, handle(route)) if around else handle(route)

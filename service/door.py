@@ -36,6 +36,7 @@ PATTERNS = {
     f"^{ANY_CASE}$": "must be an escalation's id, like 019b8ca1-6c40-7000-a000-000000000000",
     "^[a-z]{2,3}$": "must be a language like en or de",
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": "must be a time like 09:30",
+    r"^\d{4}-\d{2}-\d{2}$": "must be a day like 2026-01-30",
     "^[a-z][a-z0-9_]{0,63}$": "must be a name in small letters, digits and underscores",
 }
 """What a pattern asks for, in words."""

@@ -46,6 +46,8 @@ CODES = {
     "`GET …/transitions` lists what there is.",
     "still_live": "409. The customer has escalations that are not closed: `detail` names them. Close or withdraw them "
     "first.",
+    "review_signed": "409. The review of that week was signed off: nothing is written into it any more. "
+    "Write into the next one.",
     "archived": "410. What is asked for is in an archive, a file beside this database: `detail` names it. Ask whoever "
     "keeps it, or ask about another time.",
     "stale_version": "412. It has changed since you looked. `escalation` is how it stands now: look, decide again.",

@@ -7,6 +7,8 @@ A query file holds blocks that each begin with a line naming the query and its p
 
 ``query("escalation.by_ticket")`` is then the text below that line, as asyncpg takes it. The list is
 what ``$1``, ``$2`` … mean, and is held against what the text uses. Files are read once a process.
+
+A report is a file of one such block, named as the file: ``report("rate")``.
 """
 
 import re
@@ -27,6 +29,13 @@ class Migration(NamedTuple):
 
     number: int
     name: str
+    text: str
+
+
+class Report(NamedTuple):
+    """A measure: one SELECT, and what its parameters mean, in their order."""
+
+    parameters: tuple[str, ...]
     text: str
 
 
@@ -67,9 +76,28 @@ def migrations(folder: Path = ROOM / "migrations") -> list[Migration]:
     return list(found.values()) or [Migration(1, "schema", schema())]
 
 
-def reports() -> dict[str, str]:
+def reports() -> dict[str, Report]:
     """Every report, one SELECT each, by the name of its file."""
-    return {file.stem: file.read_text("utf-8") for file in sorted((ROOM / "reports").glob("*.sql"))}
+    return {file.stem: report(file.stem) for file in sorted((ROOM / "reports").glob("*.sql"))}
+
+
+def report(name: str) -> Report:
+    """The report of that name; KeyError where there is none, ValueError where its file holds anything else."""
+    file = ROOM / "reports" / f"{name}.sql"
+    found = _queries(file)
+    if set(found) != {name}:
+        raise ValueError(f"reports/{file.name} holds {sorted(found)}: a report is one block, named as its file")
+    return Report(_parameters(file)[name], found[name])
+
+
+@cache
+def _parameters(file: Path) -> dict[str, tuple[str, ...]]:
+    headings = (_NAME.fullmatch(heading) for heading in _HEADING.findall(file.read_text("utf-8")))
+    return {match["name"]: _listed(match["parameters"]) for match in headings if match}
+
+
+def _listed(parameters: str) -> tuple[str, ...]:
+    return tuple(name for name in re.split(r"[ ,]+", parameters) if name)
 
 
 @cache
@@ -77,7 +105,7 @@ def _queries(file: Path) -> dict[str, str]:
     if not file.is_file():
         raise KeyError(f"there is no {file.parent.name}/{file.name}")
     preamble, *blocks = _HEADING.split(file.read_text("utf-8"))
-    where = f"queries/{file.name}"
+    where = f"{file.parent.name}/{file.name}"
     if _NOT_CODE.sub("", preamble).strip():
         raise ValueError(f"{where}: SQL before the first '-- name: …' line")
     found: dict[str, str] = {}
@@ -97,7 +125,7 @@ def _check_parameters(where: str, parameters: str, text: str) -> None:
     code = _NOT_CODE.sub("", text)
     if not code.strip():
         raise ValueError(f"{where} has no SQL")
-    names = [name for name in re.split(r"[ ,]+", parameters) if name]
+    names = _listed(parameters)
     used = {int(number) for number in re.findall(r"\$(\d+)", code)}
     if used != set(range(1, len(names) + 1)):
         raise ValueError(f"{where} declares {len(names)} parameters, but uses {sorted(used)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -16,6 +16,7 @@ from machines.document import CLOCKS
 from machines.matrix import Policy, load
 from machines.values import ClockName, Ticket
 from service.door import Route, nowhere, path_id
+from service.durations import iso
 from service.reads import answered, reading
 
 Span = Annotated[str, Meta(description="Working time, as an ISO 8601 duration.", examples=["PT7H30M"])]
@@ -133,7 +134,7 @@ def explained(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime) -
         due_at=None if state == "paused" else reading.due_at,
         met_at=reading.met_at,
         breached_at=began or (reading.breaches_at if state == "breached" else None),
-        left=_iso(max(last.target - last.total, NONE)) if last and last.target is not None else None,
+        left=iso(max(last.target - last.total, NONE)) if last and last.target is not None else None,
         row=_row(last, policy) if last else None,
         calendar=CalendarAnswer(f"calendars.{last.tier}", calendar.zone, calendar.hours, calendar.holidays)
         if last and calendar
@@ -148,12 +149,12 @@ def explained(clock: ClockName, ticket: Ticket, policy: Policy, now: datetime) -
 
 def _row(span: sla.Span, policy: Policy) -> RowAnswer:
     origin = policy.document.sla[span.tier][span.priority].origin if span.target is not None else None
-    return RowAnswer(span.row, None if span.target is None else _iso(span.target), origin, policy.version)
+    return RowAnswer(span.row, None if span.target is None else iso(span.target), origin, policy.version)
 
 
 def _span(span: sla.Span) -> SpanAnswer:
     told = structs.asdict(span)
-    spans = {name: _iso(told[name]) for name in ("target", "counted", "total") if told[name] is not None}
+    spans = {name: iso(told[name]) for name in ("target", "counted", "total") if told[name] is not None}
     return SpanAnswer(**{**told, **spans})
 
 
@@ -164,16 +165,7 @@ def _arithmetic(reading: sla.Reading) -> Arithmetic | None:
         return None
     before = ran.total - ran.counted
     left = max(ran.target - before, NONE)
-    return Arithmetic(_iso(ran.target), _iso(before), _iso(left), ran.since, reading.due_at)
-
-
-def _iso(span: timedelta) -> str:
-    """As hours, minutes and seconds: a day of working time is not a day."""
-    minutes, seconds = divmod(span, timedelta(minutes=1))
-    hours, minutes = divmod(minutes, 60)
-    exactly = f"{seconds.total_seconds():.6f}".rstrip("0").rstrip(".")
-    parts = ((f"{hours}H", hours), (f"{minutes}M", minutes), (f"{exactly}S", seconds))
-    return "PT" + ("".join(part for part, there in parts if there) or "0S")
+    return Arithmetic(iso(ran.target), iso(before), iso(left), ran.since, reading.due_at)
 
 
 ROUTES = (Route("GET", "/v1/tickets/{id}/clocks", show, "A ticket's SLA clocks, explained", {200: ClocksAnswer}),)

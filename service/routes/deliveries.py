@@ -11,8 +11,8 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 import sql
+from service import kept
 from service.door import IDEMPOTENCY_KEY, Id, Route, idempotency_key, nowhere, query
-from service.problems import Refused
 from service.reads import PEOPLE, Number, Page, Paged, admit, after, answered, page, reading
 from service.routes.history import EscalationId
 from service.rows import fingerprint
@@ -101,22 +101,14 @@ async def send_again(request: web.Request) -> web.StreamResponse:
             customer = await conn.fetchval(sql.query("outbox.hold"), int(number))
             if customer is None:
                 raise nowhere("There is no such delivery.")
-            if key and (before := await conn.fetchrow(sql.query("outbox.answered_before"), known.id, key)):
-                return _replayed(before["fingerprint"] == told, before["status"], before["body"])
+            if key and (before := await kept.before(conn, known, key, told)):
+                return before
             row = await conn.fetchval(sql.query("outbox.send_again"), int(number))
             body = encode(_decode(row))
             if key:
-                kept = (known.id, key, told, body.decode(), customer)
-                await conn.execute(sql.query("outbox.keep_answer"), *kept)
+                await kept.keep(conn, known, key, told, body, customer)
     log.info("message_sent_again", row=int(number), actor=known.id)
     return web.Response(body=body, content_type="application/json")
-
-
-def _replayed(same: bool, status: int, body: str) -> web.Response:
-    if not same:
-        raise Refused(422, "key_reused", "This Idempotency-Key was used for another request: take a new one.")
-    headers = {"Idempotency-Replayed": "true"}
-    return web.Response(status=status, body=body.encode(), content_type="application/json", headers=headers)
 
 
 ROUTES = (

@@ -142,3 +142,9 @@ TRIAL = {
     "resumed_at": "2026-01-05T11:30:00Z",
 }
 MOVES = {"escalations": [{"id": "019b8ca1-6c40-7000-a000-000000000000", "version": 4}]}
+
+MARKS = {"escalation_ids": ["019b76da-a800-7000-8000-000000000000"]}
+
+REVIEW_NOTE = {"text": "Three of the four P0s came from one change on Tuesday night"}
+
+ACTION = {"text": "Add the pool's size to the runbook of the payment service", "owner": "mia", "due": "2026-01-30"}

@@ -23,16 +23,6 @@ RETURNING (to_jsonb(o) || '{"next_try_at": null}')::text AS row
 -- Whoever asks for the same row, or under the same key, waits for this one's end.
 SELECT customer_id FROM outbox WHERE id = $1::bigint FOR UPDATE
 
--- name: answered_before(principal, key)
-SELECT fingerprint, status, body FROM answered
-WHERE principal_id = $1 AND key = $2 AND at > service_now() - interval '48 hours'
-
--- name: keep_answer(principal, key, fingerprint, body, customer_id)
-INSERT INTO answered AS a (principal_id, key, fingerprint, status, body, customer_id, at)
-VALUES ($1, $2, $3, 200, $4, $5, service_now())
-ON CONFLICT (principal_id, key) DO UPDATE SET (fingerprint, status, body, etag, customer_id, at) =
-    (excluded.fingerprint, 200, excluded.body, NULL, excluded.customer_id, excluded.at)
-
 -- name: unrouted(count)
 -- What no target was chosen for yet, and how its recipients can be reached. Locked for as long as it takes to choose.
 WITH waiting AS MATERIALIZED (

@@ -104,3 +104,6 @@ WITH shift AS MATERIALIZED (
         AND NOT (e.level = s.level AND (e.handoff -> 'declined')::jsonb ? s.id)
 )
 SELECT ticket_id, version, person FROM concerned ORDER BY since, id, person
+
+-- name: is_active(id)
+SELECT active FROM person WHERE id = $1

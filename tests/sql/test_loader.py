@@ -21,6 +21,7 @@ SELECT 1
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty room in place of the real one."""
     (tmp_path / "queries").mkdir()
+    (tmp_path / "reports").mkdir()
     monkeypatch.setattr(sql, "ROOM", tmp_path)
     return tmp_path
 
@@ -56,6 +57,18 @@ def test_a_file_that_is_wrong_is_refused_in_words(room: Path, text: str, complai
     (room / "queries/noun.sql").write_text(text)
     with pytest.raises(ValueError, match=rf"queries/noun\.sql.*{complaint}"):
         sql.query("noun.a")
+
+
+def test_a_report_is_one_block_named_as_its_file(room: Path) -> None:
+    (room / "reports/rate.sql").write_text("-- name: rate(since, until)\n-- What it is.\nSELECT $1, $2")
+    assert sql.report("rate").parameters == ("since", "until")
+    assert sql.report("rate").text.endswith("SELECT $1, $2")
+    assert set(sql.reports()) == {"rate"}
+    with pytest.raises(KeyError, match=r"there is no reports/rates\.sql"):
+        sql.report("rates")
+    (room / "reports/two.sql").write_text("-- name: two()\nSELECT 2\n-- name: three()\nSELECT 3")
+    with pytest.raises(ValueError, match=r"reports/two\.sql holds \['three', 'two'\]"):
+        sql.report("two")
 
 
 def test_migrations_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:

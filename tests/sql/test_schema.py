@@ -39,6 +39,9 @@ INSERT INTO kept_mail (id, why, subject, body, by) VALUES (gen_random_uuid(), 'n
 INSERT INTO denial (id, at, status, trigger, actor, failed, request_id)
     VALUES (gen_random_uuid(), now(), 403, 'act', 'ann', '[]', 'r');
 INSERT INTO session (digest, key_id, until) VALUES (repeat('2', 64), 'k', now() + interval '1 hour');
+INSERT INTO review (week) VALUES ('2026-W01');
+INSERT INTO review_note VALUES (gen_random_uuid(), '2026-W01', 'Seen', 'ann');
+INSERT INTO review_action (id, week, text, owner, by) VALUES (gen_random_uuid(), '2026-W01', 'Mend it', 'ann', 'ann');
 """
 """One row of everything, each as it may be."""
 
@@ -190,6 +193,21 @@ REFUSED = {
         "UPDATE outbox SET status = 'delivered', target = 'inbox'",
     ],
     "one_row_per_planned_message": [f"INSERT INTO outbox ({MESSAGE}) SELECT {MESSAGE} FROM outbox"],
+    "week_is_iso": [f"INSERT INTO review (week) VALUES ('{week}')" for week in ("2026-W00", "2026-W54", "26-W1")],
+    "who_signs_says_when": ["UPDATE review SET signed_by = 'ann'", "UPDATE review SET signed_at = now()"],
+    "a_note_says_something": ["UPDATE review_note SET text = E' \\n'"],
+    "an_action_says_something": ["UPDATE review_action SET text = ''"],
+    "who_is_done_says_when": ["UPDATE review_action SET done_by = 'ann'", "UPDATE review_action SET done_at = now()"],
+    "a_signed_review_is_closed": [
+        f"UPDATE review SET signed_by = 'ann', signed_at = now(); {statement}"
+        for statement in (
+            "INSERT INTO review_note VALUES (gen_random_uuid(), '2026-W01', 'late', 'ann')",
+            "INSERT INTO review_mark SELECT '2026-W01', id, 'ann' FROM escalation",
+            "INSERT INTO review_action (id, week, text, owner, by)"
+            " VALUES (gen_random_uuid(), '2026-W01', 'late', 'ann', 'ann')",
+        )
+    ],
+    "a_signature_stays": ["UPDATE review SET signed_by = 'ann', signed_at = now(); UPDATE review SET signed_at = NULL"],
     "status_is_a_refusal": ["UPDATE denial SET status = 404", "UPDATE denial SET status = 201"],
 }
 """By the claim that each constraint's name makes: statements that break it, and nothing else."""
@@ -198,8 +216,8 @@ IMPLIED = {
     "a_move_has_one_dest": "allowed_move_pkey: it is there for history's foreign key to refer to",
 }
 
-BY_TRIGGER = {"a_state_has_its_history"}
-"""Claims about more than one row's own table, checked once a statement."""
+BY_TRIGGER = {"a_state_has_its_history", "a_signed_review_is_closed", "a_signature_stays"}
+"""Claims about more than one row, or about how it was before."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -95,9 +95,20 @@ async def test_the_service_may_run_every_query_but_migrations_own(served: asyncp
     assert tried > 20
 
 
-async def test_every_report_prepares_too(served: asyncpg.Connection):
-    for text in sql.reports().values():
-        await served.prepare(text)
+async def test_every_report_prepares_too_and_is_one_select(served: asyncpg.Connection):
+    reports = sql.reports()
+    assert len(reports) > 10
+    for name, report in reports.items():
+        prepared = await served.prepare(report.text)
+        assert len(prepared.get_parameters()) == len(report.parameters), name
+        assert ";" not in re.sub(r"--[^\n]*", "", report.text), name
+
+
+async def test_every_report_says_in_words_what_it_measures(served: asyncpg.Connection):
+    for name, report in sql.reports().items():
+        words, _, _ = report.text.partition("\nSELECT")
+        told = " ".join(re.findall(r"^-- (.*)$", words.partition("\nWITH")[0], re.MULTILINE))
+        assert len(told.split()) > 15, name
 
 
 async def test_a_virtual_clock_of_before_goes_on_after_the_numbers_that_it_drew(empty_database_url: str):

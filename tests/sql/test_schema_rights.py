@@ -10,6 +10,7 @@ import pytest
 from service import database
 
 APPENDS = {"history", "denial", "said", "ticket_event", "contact", "policy", "checkpoint", "history_span"}
+APPENDS |= {"review", "review_mark", "review_note", "review_action"}
 CHANGES = {
     *("principal", "api_key", "person", "customer", "escalation", "virtual_clock", "reported", "tree_tile", "rota"),
     *("audit", "rearming"),
@@ -139,12 +140,16 @@ async def test_its_rights_are_these_and_no_others(owner: asyncpg.Connection):
         "SELECT attrelid::regclass::text || '.' || attname AS name, privilege_type FROM pg_attribute,"
         " aclexplode(attacl) WHERE grantee = 'escalation_service'::regrole"
     )
-    assert {(row["name"], row["privilege_type"]) for row in single} == {
-        (f"outbox.{column}", "UPDATE")
-        for column in (
+    columns = {
+        "outbox": (
             *("status", "attempts", "next_try_at", "target", "leased_until", "first_tried_at"),
             *("delivered_at", "error", "passed", "receipt", "together", "told_in"),
-        )
+        ),
+        "review": ("signed_by", "signed_at"),
+        "review_action": ("done_by", "done_at"),
+    }
+    assert {(row["name"], row["privilege_type"]) for row in single} == {
+        (f"{table}.{column}", "UPDATE") for table, names in columns.items() for column in names
     }
 
 

@@ -8,13 +8,27 @@ import pytest
 import pytest_asyncio
 
 from service.routes import all_routes
-from service.routes.examples import CONTACT, CUSTOMER, MAIL, MOVES, PERSON, REQUEST, ROTA, TICKET, TRIAL, ZENDESK
+from service.routes.examples import (
+    ACTION,
+    CONTACT,
+    CUSTOMER,
+    MAIL,
+    MOVES,
+    PERSON,
+    REQUEST,
+    REVIEW_NOTE,
+    ROTA,
+    TICKET,
+    TRIAL,
+    ZENDESK,
+)
 from service.routes.policies import EXAMPLE as POLICY
 from tests.service.conftest import CAST, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PEOPLE = {"ann", "lee", "mia", "dan", "vic"}
+LEADS = PEOPLE - {"ann"}
 ONE_EACH = [who for who in CAST if who != "mo"]
 EVERYBODY = set(ONE_EACH)
 NOTE = {"trigger": "note", "text": "seen"}
@@ -37,6 +51,11 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/denials"): (PEOPLE | {"aud"}, None),
     ("GET", "/v1/deliveries"): (PEOPLE | {"aud", "root"}, None),
     ("POST", "/v1/deliveries/{id}/send"): ({"root"}, None),
+    ("GET", "/v1/metrics/escalations"): (EVERYBODY, None),
+    ("GET", "/v1/reviews/{week}"): (EVERYBODY, None),
+    ("GET", "/v1/reviews/{week}/escalations"): (EVERYBODY, None),
+    ("POST", "/v1/reviews/{week}/notes"): (LEADS, REVIEW_NOTE),
+    ("POST", "/v1/reviews/{week}/actions"): (LEADS, ACTION),
     ("PUT", "/v1/customers/{id}"): (EVERYBODY - {"aud"}, CUSTOMER),
     ("GET", "/v1/customers/{id}"): (EVERYBODY, None),
     ("GET", "/v1/customers"): (EVERYBODY, None),
@@ -62,8 +81,10 @@ DOORS: dict[tuple[str, str], tuple[set[str], Any]] = {
 ELSEWHERE = {("GET", "/v1/clock"), ("PUT", "/v1/clock")}
 ELSEWHERE |= {("GET", "/v1/history/checkpoint"), ("GET", "/v1/history/proof")}
 ELSEWHERE |= {("DELETE", "/v1/customers/{id}")}
+ELSEWHERE |= {("POST", "/v1/reviews/{week}/" + path) for path in ("escalations", "actions/{id}/done", "sign-off")}
 """Not there with the system's clock, or before something is sealed: `tests/service/clock` and `proof` ask who may. Nor
-for a customer with live escalations: `tests/service/test_erasure.py` does."""
+for a customer with live escalations: `tests/service/test_erasure.py` does. Nor what a review has none of yet:
+`tests/service/reviews` asks."""
 IDS = {"tickets": "T-1", "customers": "acme", "people": "zoe", "deliveries": "1", "rotas": "leads"}
 
 
@@ -79,7 +100,8 @@ async def town(shared_service: Service) -> tuple[Service, str]:
 
 def _path(path: str, escalation: str) -> str:
     noun = path.split("/")[2] if path.count("/") > 1 else ""
-    return path.replace("{id}", IDS.get(noun, escalation)).replace("{adapter}", "zendesk").replace("{version}", "1")
+    path = path.replace("{week}", "2026-W01").replace("{version}", "1")
+    return path.replace("{id}", IDS.get(noun, escalation)).replace("{adapter}", "zendesk")
 
 
 def _sent(body: Any) -> dict[str, Any]:
