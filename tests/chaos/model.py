@@ -15,6 +15,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from service import log
@@ -51,8 +52,10 @@ def main(
     with (
         tempfile.TemporaryDirectory(prefix="escalation-model-", ignore_cleanup_errors=True) as directory,
         alone(Path(directory)) as town,
+        Progress(console=console) as progress,
     ):
-        play(town, sequences, steps, seed)
+        task = progress.add_task("playing", total=sequences)
+        play(town, sequences, steps, seed, lambda played: progress.update(task, completed=played))
     never = sorted(set(FROM) - {trigger for trigger, _, _ in Player.moves})
     table = Table(title=f"model, seed {seed}: no difference", show_header=False)
     table.add_row("sequences", str(Player.sequences))

@@ -1,8 +1,7 @@
 """A small model of one ticket and its escalation, written from `domain.md` alone: it knows none of the machine's code.
 
 It answers what must be answered to a call, 201, 403, 409 or 422, and how the escalation stands after it. Time does not
-pass in it, and all who are offered something are on duty. What it leaves open is which of several people of a level is
-offered a handoff: it says who may be.
+pass in it. Where several people of a level could be offered a handoff it says who may be.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LEVEL = {"ann": 0, "lee": 1, "mia": 2, "mo": 2, "dan": 3, "vic": 4}
-"""The roster; all are on duty. Beside them `desk`, a service, `aud`, an auditor, and `root`, an admin."""
+"""The roster. Beside them `desk`, a service, `aud`, an auditor, and `root`, an admin."""
+OFF_DUTY = ("mo",)
+"""So that each level has one person to be offered a handoff, and the same calls lead to the same ways."""
 ROW = {
     "customer_request": 2,
     "workaround_unacceptable": 1,
@@ -206,7 +207,8 @@ class Model:
 
     def _placed(self, level: int, writer: str | None) -> tuple[int, set[str], bool]:
         """Where it stands, who may be offered it, and whether the clock writes the brief."""
-        there = {p: n for p, n in LEVEL.items() if n >= level and not (n == level and p in self.declined)}
+        on_duty = {p: n for p, n in LEVEL.items() if p not in OFF_DUTY and n >= level}
+        there = {p: n for p, n in on_duty.items() if not (n == level and p in self.declined)}
         passed_over = {self.owner, writer}
         for some in ({p for p in there if p not in passed_over}, {p for p in there if p in passed_over}):
             if some:

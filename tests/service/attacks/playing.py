@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.service.attacks.model import FROM, HOLDS, LEVEL, ROW, STEPS, Model
+from tests.service.attacks.model import FROM, HOLDS, LEVEL, OFF_DUTY, ROW, STEPS, Model
 from tests.service.conftest import BRIEF, FACTS
 from tests.service.threaded import Town
 
@@ -55,6 +56,7 @@ class Player(RuleBasedStateMachine):
     answers: ClassVar[Counter[int]] = Counter()
     moves: ClassVar[set[tuple[str, str, str]]] = set()
     sequences: ClassVar[int] = 0
+    told: ClassVar[Callable[[int], None]] = staticmethod(lambda sequences: None)
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,11 +208,31 @@ class Player(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.finish()
         self.line.close()
+        Player.told(Player.sequences)
 
 
-def play(town: Town, sequences: int, steps: int, seed: int | None = None) -> None:
-    """Play so many sequences of at most so many steps; raises for the first difference, made as small as it gets."""
-    Player.town = town
+def _settle(town: Town) -> None:
+    line = http.client.HTTPConnection(urlsplit(town.base).netloc, timeout=60)
+    for who in OFF_DUTY:
+        person = {"name": who, "level": LEVEL[who], "on_duty": False}
+        line.request("PUT", f"/v1/people/{who}", json.dumps(person), {"Authorization": f"Bearer {town.keys['root']}"})
+        assert line.getresponse().status == 200
+    line.close()
+
+
+def play(
+    town: Town,
+    sequences: int,
+    steps: int,
+    seed: int | None = None,
+    told: Callable[[int], None] = lambda sequences: None,
+) -> None:
+    """Play so many sequences of at most so many steps; raises for the first difference, made as small as it gets.
+
+    `told` hears how many were played after each.
+    """
+    Player.town, Player.told = town, staticmethod(told)
+    _settle(town)
     settings = hypothesis.settings(
         max_examples=sequences,
         stateful_step_count=steps,

@@ -25,4 +25,12 @@ PLACES = (
     Place("/escalations/{e}", "Where it stands"),
     Place("/escalations/{e}/escalate", "What you can do", "mia"),
     Place("/escalations/nothing", "Not found"),
+    Place("/matrix", "Matrix"),
+    Place("/matrix/diff", "Matrix"),
+    Place("/matrix/try?tier=enterprise&priority=p1&opened_at=2026-01-05T09:00:00Z", "Matrix"),
+    Place("/matrix/moves", "Matrix", "root"),
+    Place("/history", "History"),
+    Place("/history?as_of=2199-01-01T00:00:00Z&level=9", "History"),
+    Place("/reviews", "Weekly reviews"),
+    Place("/reviews/2026-W01", "Review 2026-W01"),
 )

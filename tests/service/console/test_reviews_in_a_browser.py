@@ -9,9 +9,11 @@ import pytest
 
 from service.reviews import weeks
 from tests.service.conftest import Service
-from tests.service.console.test_browser import chromium as chromium
-from tests.service.console.test_browser import fits, signed_in
-from tests.service.console.test_browser import pytestmark as pytestmark
+from tests.service.console import browsers
+from tests.service.console.browsers import fits, signed_in
+
+chromium = browsers.chromium
+pytestmark = browsers.needed
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1920, 1080)])

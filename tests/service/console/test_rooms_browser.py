@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Service
-from tests.service.console.test_browser import CHROMIUM, chromium, fits, signed_in
+from tests.service.console import browsers
+from tests.service.console.browsers import fits, signed_in
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium, or set CHROMIUM")
-__all__ = ["chromium"]
+chromium = browsers.chromium
+pytestmark = browsers.needed
 PAGES = ("/matrix", "/matrix/diff", "/matrix/moves", "/history", "/history?as_of=2199-01-01&level=9")
 
 

@@ -22,6 +22,7 @@ import asyncpg
 import msgspec
 
 from service.export.lines import lines
+from service.pages import Wanted
 from service.export.source import Source
 from service.reviews.measures import MEASURES, measured
 
@@ -334,7 +335,7 @@ async def compare(url: str) -> tuple[int, list[str]]:
     """How many windows of this database were compared, and where they differ."""
     pool = await asyncpg.create_pool(url, min_size=1, max_size=1, server_settings={"timezone": "UTC"})
     try:
-        parts = [part async for part in lines(Source(pool, (None,) * 7, 2**63 - 1))]
+        parts = [part async for part in lines(Source(pool, Wanted(), 2**63 - 1))]
         rows = exported(b"".join(parts))
         tickets = [dict(row) for row in await pool.fetch(TICKETS)]
         denials = [{**row, "failed": json.loads(row["failed"])} for row in await pool.fetch(DENIALS)]

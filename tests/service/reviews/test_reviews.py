@@ -20,7 +20,7 @@ NASTY = "<script>alert(1)</script> | **bold** [link](http://x) `code`"
 
 async def call(town: Town, who: str, method: str, path: str, body: Any = NOTHING, **headers: str) -> Answer:
     """Something of `/v1/reviews`."""
-    return await town.service.call(who, method, f"/v1/reviews/{path}", body, **headers)
+    return await town.service.call(who, method, f"/v1/reviews/{path}", body, raw=None, **headers)
 
 
 async def review(town: Town, week: str = LAST) -> Any:
