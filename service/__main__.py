@@ -301,7 +301,7 @@ def archive(
     month: str | None = None,
     *,
     to: Path = Path(),
-    older_than: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=3650))] = 90,
+    older_than: Annotated[int, Parameter(validator=validators.Number(gte=62, lte=3650))] = 90,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     drop: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -316,7 +316,8 @@ def archive(
     to
         The folder for NAME.ndjson and NAME.proof.json; back it up, and nothing of it changes any more [default: here].
     older_than
-        Days for which none of its escalations may have been touched.
+        Days for which none of its escalations may have been touched; two months at least, for the last ones are made
+        anew where they lack.
     dry_run
         Write and check the files, change nothing.
     drop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from rich.table import Table
 
 from service import archive
 from service.archive import ArchiveError, Month
+
+WIDTH = 250
+"""Columns of a table that goes to a file."""
 
 
 class Asked(Struct, frozen=True):
@@ -29,7 +33,8 @@ class Asked(Struct, frozen=True):
 
 async def run(url: str, asked: Asked) -> int:
     """The command's exit code; whatever keeps a month here is said."""
-    console, told = Console(stderr=True), Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(stderr=True)
+    told = Console(soft_wrap=True, highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
     try:
         async with archive.owner(url) as conn:
             if asked.drop and asked.month is not None:

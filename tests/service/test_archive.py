@@ -136,6 +136,24 @@ async def test_the_command_verifies_an_archive_without_a_database(over: Kept, tm
     assert "of 2 escalations" in told.stdout
 
 
+async def test_the_command_says_what_may_go_writes_it_and_drops_it(over: Kept, tmp_path: Path):
+    def command(*args: str) -> str:
+        env = {"ESCALATION_DATABASE_URL": over.town.service.database_url, "PATH": ""}
+        call = [sys.executable, "-m", "service", "archive", *args]
+        told = subprocess.run(call, capture_output=True, text=True, env=env, check=False)
+        return told.stdout if told.returncode == 0 else f"{told.returncode}: {told.stderr}"
+
+    listed = command()
+    assert [line.split()[-1] for line in listed.splitlines() if "2026_01" in line] == ["yes"]
+    assert "is not closed" in listed
+    assert "nothing was changed" in command("2026_01", "--to", str(tmp_path), "--dry-run")
+    assert "is not archived" in command("2026_01", "--drop")
+    assert "2 escalations" in command("2026_01", "--to", str(tmp_path))
+    assert "dropped" in command("2026_01", "--drop")
+    assert "there is no month 2026_01" in command("2026_01")
+    assert "is not closed" in command("2026_02", "--to", str(tmp_path))
+
+
 async def test_every_row_can_be_proved_and_the_verifier_finds_nothing_after_it(over: Kept, tmp_path: Path):
     seqs = [row["seq"] for row in await over.town.service.db.fetch("SELECT seq FROM history ORDER BY seq")]
     await over.archived(tmp_path)

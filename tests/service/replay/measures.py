@@ -22,8 +22,8 @@ import asyncpg
 import msgspec
 
 from service.export.lines import lines
-from service.pages import Wanted
 from service.export.source import Source
+from service.pages import Wanted
 from service.reviews.measures import MEASURES, measured
 
 Row = dict[str, Any]
