@@ -18,7 +18,7 @@ LAST = "2026-W07"
 NASTY = "<script>alert(1)</script> | **bold** [link](http://x) `code`"
 
 
-async def call(town: Town, who: str, method: str, path: str, body: Any = NOTHING, **headers: str) -> Answer:
+async def call(town: Town, who: str, method: str, path: str, body: Any = NOTHING, **headers: Any) -> Answer:
     """Something of `/v1/reviews`."""
     return await town.service.call(who, method, f"/v1/reviews/{path}", body, raw=None, **headers)
 
