@@ -18,7 +18,7 @@ from aiohttp import web
 import sql
 from service import answers
 from service.engine import Unavailable
-from service.pages import PAGES, Stretch, Wanted
+from service.pages import PAGES, Stretch, Wanted, within
 from service.proof.horizon import Horizon
 from service.reads import connection
 from service.submit import encode
@@ -138,7 +138,7 @@ class Feed:
 
 async def _page(conn: asyncpg.Connection, after: int, last: int, limit: int = PAGE) -> list[Event]:
     found = []
-    for row in await conn.fetch(PAGES["asc"], *Wanted(), *Stretch(after, last), limit):
+    for row in await within(conn, PAGES["asc"], Wanted(), Stretch(after, last), limit):
         kept = answers.decode_history(row["row"])
         found.append((kept.seq, encode(answers.transition(kept, kept.hash, kept.text))))
     return found

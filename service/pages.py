@@ -4,13 +4,16 @@ History has a partition for each month in which escalations were opened, and a s
 them is planned for each of them: that costs more than reading does. So a page is looked for in *stretches* of numbers,
 one after the other until it is full, and of each it is known beforehand, from `history_span`, of which escalations its
 rows are. Rows of one escalation or ticket lie in the months of their ids. Where every month may have rows, as by a
-customer or an actor, one statement asks them all.
+customer or an actor, one statement asks them all; it holds only the filters that are given, so that its one plan is
+right whatever their values are, and each connection keeps that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -22,6 +25,11 @@ Order = Literal["asc", "desc"]
 PAGES = {"asc": sql.query("history.page"), "desc": sql.query("history.newest")}
 OF_MOVES = {"asc": sql.query("history.of_moves"), "desc": sql.query("history.newest_of_moves")}
 ROWS, TOLD = sql.query("history.rows"), sql.query("history.told")
+ONE_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan"
+CLAUSE = re.compile(r"\(\$(\d+)::([\w\[\]]+) IS NULL OR ((?:[^()]|\([^()]*\))*)\)")
+LAST = 2**63 - 1
+FEW = 100 * 86_400_000
+"""Milliseconds of openings that are planned anew each time."""
 NEAR = 100_000
 """Numbers among which rows of moves are looked for first: what is frequent is found there, in a month or two."""
 
@@ -60,7 +68,7 @@ async def page(
         if by_move:
             found += await _of_moves(conn, wanted, stretch, order, left)
         else:
-            found += await conn.fetch(PAGES[order], *wanted, *stretch, left)
+            found += await within(conn, PAGES[order], wanted, stretch, left)
         if len(found) == count:
             break
     return found
@@ -115,12 +123,41 @@ async def told(
     return below, above
 
 
+async def within(
+    conn: asyncpg.Connection, query: str, filters: tuple[Any, ...], stretch: Stretch, count: int
+) -> list[asyncpg.Record]:
+    """So many rows of a stretch. A few months are planned anew, with the values at hand; all of them once."""
+    if _of_few_months(stretch) or (isinstance(filters, Wanted) and filters.escalations is not None):
+        return list(await conn.fetch(query, *filters, *stretch, count))
+    every = stretch._replace(after=stretch.after or 0, last=LAST if stretch.last is None else stretch.last)
+    arguments = (*filters, *every, count)
+    async with conn.transaction():
+        await conn.execute(ONE_PLAN)
+        return list(await conn.fetch(_with(query, tuple(each is not None for each in arguments)), *arguments))
+
+
+def _of_few_months(stretch: Stretch) -> bool:
+    if stretch.lowest is None or stretch.highest is None:
+        return False
+    return (stretch.highest.int >> 80) - (stretch.lowest.int >> 80) < FEW  # UUIDv7: milliseconds
+
+
+@cache
+def _with(query: str, given: tuple[bool, ...]) -> str:
+    """The query without "or it is NULL" for what is given, and with nothing else for what is not."""
+
+    def only(clause: re.Match[str]) -> str:
+        return clause[3] if given[int(clause[1]) - 1] else f"${clause[1]}::{clause[2]} IS NULL"
+
+    return CLAUSE.sub(only, query)
+
+
 async def _of_moves(
     conn: asyncpg.Connection, wanted: Wanted, stretch: Stretch, order: Order, count: int
 ) -> list[asyncpg.Record]:
     """First which rows, then these: so none is read whole that the page has no room for."""
     who: tuple[Any, ...] = (wanted.customer_id, wanted.actor, wanted.moves, wanted.since, wanted.until)
-    keys = await conn.fetch(OF_MOVES[order], *who, *stretch, count)
+    keys = await within(conn, OF_MOVES[order], who, stretch, count)
     if not keys:
         return []
     ids = [key["escalation_id"] for key in keys]

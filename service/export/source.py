@@ -15,7 +15,7 @@ import asyncpg
 import sql
 from service import answers
 from service.engine import Unavailable
-from service.pages import PAGES, Stretch, Wanted, told
+from service.pages import PAGES, Stretch, Wanted, told, within
 from service.reads import connection
 from service.replica import FAILED
 
@@ -50,7 +50,7 @@ class Source:
         """In the order of seq."""
 
         async def read(conn: asyncpg.Connection, stretch: Stretch) -> tuple[list[answers.Kept], int, int]:
-            page = _kept(await conn.fetch(PAGES["asc"], *self._wanted, *stretch, self._limit))
+            page = _kept(await within(conn, PAGES["asc"], self._wanted, stretch, self._limit))
             return page, len(page), page[-1].seq if page else 0
 
         async for page in self._pages(read):

@@ -93,6 +93,8 @@ class Told:
 
     def __getattr__(self, name: str) -> Any:
         ask = getattr(self._conn, name)
+        if not name.startswith("fetch"):
+            return ask
 
         def asked(text: str, *arguments: Any) -> Any:
             self._asked.append((text, arguments))

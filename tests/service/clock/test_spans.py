@@ -24,10 +24,11 @@ async def told(town: Town, rows: int) -> int:
     return count
 
 
-@pytest.mark.parametrize("rows", [1, 3, 1000])
+@pytest.mark.parametrize(("rows", "few"), [(1, pages.FEW), (3, 0), (1000, pages.FEW)])
 async def test_a_window_has_the_same_rows_with_spans_and_without(
-    town: Town, rows: int, monkeypatch: pytest.MonkeyPatch
+    town: Town, rows: int, few: int, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(pages, "FEW", few)
     monkeypatch.setattr(pages, "NEAR", 3)  # so that moves are looked for near and far
 
     async def window(since: datetime | None, until: datetime | None, order: str, more: str = "") -> list[int]:
