@@ -147,7 +147,7 @@ class Server:
         last_port = _number_in(self.plan.directory / "address")
         for attempt in range(_ATTEMPTS):
             # The port is kept as long as it can be, so that pools find the server again.
-            self.port = last_port if last_port and attempt < _ATTEMPTS // 2 else _free_port()
+            self.port = last_port if last_port and attempt < _ATTEMPTS // 2 else free_port()
             self._launch()
             while self.alive():  # for as long as recovery takes
                 if self._says_ready() == (self._pid, self.port):
@@ -292,7 +292,8 @@ def _number_in(file: Path) -> int:
         return 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     # Below what systems hand to outgoing connections, which could hold the port at a restart.
     while True:
         port = random.randint(15_000, 29_999)  # noqa: S311
