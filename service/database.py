@@ -81,9 +81,10 @@ async def open_connection(
     role: str = ROLE,
     statement_timeout: float = 5.0,
     application_name: str = "escalation-matrix engine",
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
 ) -> asyncpg.Connection:
     """One connection outside any pool, made like those of `connect`, and planned for the engine's look-ups by key."""
-    how = _how(role, statement_timeout, application_name)
+    how = _how(role, statement_timeout, application_name) | {"connection_class": connection_class}
     return await asyncpg.connect(url, **how | {"server_settings": how["server_settings"] | BY_KEY})
 
 
@@ -218,7 +219,8 @@ async def wait_until_it_answers(url: str, within: float = 30.0) -> None:
     while True:
         try:
             conn = await asyncpg.connect(url, timeout=5)
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InternalClientError):
+            # The last: of the hosts that were named, none takes writes now.
             if time.monotonic() > until:
                 raise
             await asyncio.sleep(0.2)

@@ -253,9 +253,10 @@ class Hand:
                 raise
 
     async def _happened(self, batch: Batch, want: Wants) -> bool:
-        """Sentence 6: whether a batch whose COMMIT was not answered is there. Under its locks, absent means no."""
+        """Sentence 6: whether a batch whose COMMIT was not answered is there. Under its locks, absent means no; so one
+        that wrote nothing is decided again, for what it tells of may be waiting for a standby."""
         if batch.rows.empty:
-            return True
+            return False
         ids = [name for job, _ in batch.replies for name in job.command.names]
         versions: tuple[list[str], list[int]] = ([m[0] for m in batch.rows.marks], [m[1] for m in batch.rows.marks])
         try:
@@ -263,7 +264,8 @@ class Hand:
             await conn.execute(BEGIN)
             await conn.fetch(LOCK_WAITING, want.tickets, want.escalations, want.made)  # waits for it, if it goes on
             found = await conn.fetch(COMMITTED, *versions, ids)
-            await conn.execute(ROLLBACK)
+            # No rollback: where commits wait for a standby, what was found is safe once this one has waited.
+            await conn.execute(COMMIT)
         except Exception as error:
             raise Unavailable(f"the commit could not be told: {type(error).__name__}", unknown=True) from error
         return bool(found)

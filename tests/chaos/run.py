@@ -13,16 +13,15 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from tests.chaos.check import Checked, check
+from tests.chaos.check import check
 from tests.chaos.client import Client
+from tests.chaos.counts import Counts
 from tests.chaos.ledger import Ledger
 from tests.chaos.town import Postgres, Service, postgres_in, settle
 
 GROUP = 5
 """Kills between two checks."""
 SERVES_WITHIN = 60.0
-KEPT = 200
-"""Findings of each kind that JSON has."""
 Victim = Literal["service", "postgres"]
 
 
@@ -53,67 +52,22 @@ class Kill:
 
 
 @dataclass
-class Report:
+class Report(Counts):
     """What a run came to."""
 
-    plan: Plan
+    plan: Plan = field(kw_only=True)
     kills: list[Kill] = field(default_factory=list)
-    acknowledged: int = 0
-    refused: int = 0
-    unknown: int = 0
-    turned_away: int = 0
-    left_unknown: int = 0
-    applied_unknown: int = 0
-    changes: int = 0
-    lost: int = 0
-    checks: int = 0
-    seconds: float = 0.0
-    findings: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Nothing lost, nothing found, nobody told what can't be."""
-        return not (self.lost or self.findings or self.wrong)
 
     def spans(self, victim: Victim) -> list[float]:
         """Seconds until served again, after each kill of this."""
         return [kill.serving for kill in self.kills if kill.victim == victim]
 
-    def count(self, ledger: Ledger) -> None:
-        """Take over what the clients counted."""
-        tries = ledger.tries
-        self.acknowledged, self.refused = tries["acknowledged"], tries["refused"]
-        self.unknown, self.turned_away = tries["unknown"], tries["turned_away"]
-        self.left_unknown = sum(change.fate == "unknown" for change in ledger.settled())
-        self.wrong = list(ledger.wrong)
-
-    def checked(self, found: Checked) -> None:
-        """Take over what a check found; each looks at everything since the beginning."""
-        self.checks += 1
-        self.changes, self.lost, self.applied_unknown = found.changes, found.lost, found.applied_unknown
-        self.findings += [finding for finding in found.findings if finding not in self.findings]
-
     def document(self) -> dict[str, Any]:
         """The report as JSON."""
-        names = (
-            "acknowledged",
-            "refused",
-            "unknown",
-            "turned_away",
-            "left_unknown",
-            "applied_unknown",
-            "lost",
-            "checks",
-        )
         return {
             "seed": self.plan.seed,
             "clients": self.plan.clients,
-            "seconds": round(self.seconds, 1),
-            **{name: getattr(self, name) for name in names},
-            "sound": self.sound,
-            "findings": self.findings[:KEPT],
-            "wrong": self.wrong[:KEPT],
+            **self.counted(),
             "kills": {"service": self._figures("service"), "postgres": self._figures("postgres")},
         }
 
@@ -142,19 +96,14 @@ class Report:
             if "serving_after_accepting_max_s" in figures:
                 spans += f"; {figures['serving_after_accepting_max_s']} s (max) after it accepted"
             table.add_row(f"kill -9 of the {victim}", str(figures["kills"]), spans)
-        table.add_row("acknowledged", str(self.acknowledged), f"of {self.changes} changes, in {self.seconds:.0f} s")
-        table.add_row("refused", str(self.refused), "each with one denial, none of them there")
-        table.add_row("no answer, or unknown", str(self.unknown), "repeated under the same key, or left unknown")
-        table.add_row("turned away", str(self.turned_away), "nobody listened, or 503: it did not happen")
-        table.add_row("left unknown", str(self.left_unknown), f"{self.applied_unknown} of them had happened, once")
-        table.add_row("lost", str(self.lost), "")
-        table.add_row("findings", str(len(self.findings) + len(self.wrong)), f"V1 to V7, in {self.checks} checks")
+        for row in self.rows():
+            table.add_row(*row)
         return table
 
 
 async def chaos(plan: Plan, directory: Path, told: Callable[[Report, str], None]) -> Report:
     """Run the plan in this directory. `told` hears of every step."""
-    report, ledger, rng = Report(plan), Ledger(), random.Random(plan.seed)
+    report, ledger, rng = Report(plan=plan), Ledger(), random.Random(plan.seed)
     victims: list[Victim] = ["service" for _ in range(plan.kills)]
     victims += ["postgres" for _ in range(plan.postgres_kills)]
     rng.shuffle(victims)

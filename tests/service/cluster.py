@@ -1,5 +1,5 @@
-"""A PostgreSQL server that a test may kill, copy, promote and rewind: as durable as the embedded one, in a folder of its
-own, run as the user that the embedded one runs as."""
+"""A PostgreSQL server that a test may kill, copy, promote and rewind: as durable as the embedded one, run as the same
+user, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -69,10 +69,13 @@ class Cluster:
         found = await self._found()
         (self.folder / "password").write_text(self.password)
         await asyncio.to_thread(Server(Plan(self.folder, found.folder, found.major)).initialise)
+        # Not on the command line alone: rewinding starts it without one, and needs the segments that are kept.
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
 
     async def copy(self, url: str) -> None:
         """Its files become a base backup of the server at this url, whose standby it will be."""
-        shutil.rmtree(self.data, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.data, ignore_errors=True)
         self.data.mkdir(0o700)
         self._own(self.data)
         await self._tool("pg_basebackup", "-D", HERE, "-d", url, "-X", "stream", "-R", "--checkpoint=fast", "--no-sync")
@@ -86,9 +89,9 @@ class Cluster:
         """Start it; `connect` tells when it takes connections."""
         found = await self._found()
         words = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
-        starting = [found.folder / "postgres", "-D", HERE, "-p", str(self.port), *words]
+        starting: list[str | Path] = [found.folder / "postgres", "-D", HERE, "-p", str(self.port), *words]
         with (self.folder / "log").open("ab") as log:
-            how = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **self._how()}
+            how: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **self._how()}
             self._process = await asyncio.to_thread(lambda: subprocess.Popen(starting, **how))
 
     def kill(self) -> None:
@@ -122,7 +125,7 @@ class Cluster:
     async def _tool(self, name: str, *words: str) -> None:
         """Run one of PostgreSQL's own; RuntimeError with what it said where it failed."""
         tool = (await self._found()).folder / name
-        how = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **self._how()}
+        how: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **self._how()}
         done = await asyncio.to_thread(lambda: subprocess.run([tool, *words], check=False, **how))
         if done.returncode:
             raise RuntimeError(f"{name} of {self.name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
