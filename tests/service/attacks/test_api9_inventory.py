@@ -15,10 +15,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHOUT_A_KEY = {
     *("GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{name}"),
-    *("POST /v1/inbound/slack", "GET /survey/{token}", "POST /survey/{token}"),
+    "POST /v1/inbound/slack",
 }
 """Doors of the API that ask for no key: what may be known to all, and what is signed. Written by hand."""
-PAGES_WITHOUT_A_SESSION = {"GET /sign-in", "POST /sign-in", "GET /console/{name}"}
+PAGES_WITHOUT_A_SESSION = {
+    *("GET /sign-in", "POST /sign-in", "GET /console/{name}", "POST /sign-in/oidc", "GET /sign-in/oidc/back"),
+    *("GET /survey/{token}", "POST /survey/{token}"),
+}
 FORGOTTEN = (
     *(
         "/v0/history",
