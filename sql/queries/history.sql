@@ -94,6 +94,16 @@ FROM whole LEFT JOIN history_span s ON ($1::timestamptz IS NULL OR s.until >= $1
     AND ($3::bigint IS NULL OR s.last_seq > $3) AND ($4::bigint IS NULL OR s.after_seq < $4)
 GROUP BY told
 
+-- name: between(since, until)
+-- The same as one stretch, for reports: every row of the window lies above `after`, up to `last`; NULL: no bound.
+WITH told AS (SELECT coalesce(max(last_seq), 0) AS last FROM history_span)
+SELECT CASE WHEN $1::timestamptz IS NOT NULL
+    THEN coalesce((SELECT min(after_seq) FROM history_span WHERE until >= $1), told.last) END AS after,
+    CASE WHEN $2::timestamptz IS NOT NULL
+        AND NOT EXISTS (SELECT FROM history h WHERE h.seq > told.last AND h.at < $2)
+    THEN coalesce((SELECT max(last_seq) FROM history_span WHERE since < $2), 0) END AS last
+FROM told
+
 -- name: span(complete, count)
 -- Tell of the next so many rows, if they are there: up to `complete` no row is to come any more.
 INSERT INTO history_span (after_seq, last_seq, since, until, lowest, highest)
