@@ -335,7 +335,8 @@ async def compare(url: str) -> tuple[int, list[str]]:
     """How many windows of this database were compared, and where they differ."""
     pool = await asyncpg.create_pool(url, min_size=1, max_size=1, server_settings={"timezone": "UTC"})
     try:
-        parts = [part async for part in lines(Source(pool, Wanted(), 2**63 - 1))]
+        last = await pool.fetchval("SELECT coalesce(max(seq), 0) FROM history")
+        parts = [part async for part in lines(Source(pool, Wanted(), last))]
         rows = exported(b"".join(parts))
         tickets = [dict(row) for row in await pool.fetch(TICKETS)]
         denials = [{**row, "failed": json.loads(row["failed"])} for row in await pool.fetch(DENIALS)]
