@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from tests.service.http.conforming import CASES, Conforming
 from tests.service.threaded import served
 
-EXAMPLES = 12
+EXAMPLES = 6
 CHAINS, STEPS = 6, 8
 
 
