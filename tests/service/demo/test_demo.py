@@ -68,7 +68,7 @@ async def test_it_fails_where_somebody_may_do_what_the_story_says_they_may_not(d
 
 
 async def test_the_same_seed_tells_the_same_stories_to_the_last_hash(database_url: str, postgres_url: str):
-    incidents = some()[:25]
+    incidents = some()[:12]
     first, _ = await play(database_url, incidents)
     again, _ = await play(await stage.fresh_database(postgres_url, "escalation_demo_again"), incidents)
     assert first.history
@@ -78,7 +78,7 @@ async def test_the_same_seed_tells_the_same_stories_to_the_last_hash(database_ur
 def test_once_ends_with_the_table_and_a_second_run_begins_afresh(postgres_url: str, tmp_path: Path):
     few = tmp_path / "few.py"
     few.write_text(
-        "from service import demo, __main__\nload = demo.load\ndemo.load = lambda: load()[:40]\n__main__.main()\n"
+        "from service import demo, __main__\nload = demo.load\ndemo.load = lambda: load()[:20]\n__main__.main()\n"
     )
     for _ in range(2):
         done = subprocess.run(
