@@ -48,19 +48,20 @@ async def template(postgres_url: str, testrun_uid: str) -> str:
 @pytest.fixture
 async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
     """The URL of a migrated database for this test alone, as its owner."""
-    async with _database_from(postgres_url, template) as url:
+    async with database_from(postgres_url, template) as url:
         yield url
 
 
 @pytest.fixture
 async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
     """The URL of a database without anything in it, for this test alone."""
-    async with _database_from(postgres_url, "template0") as url:
+    async with database_from(postgres_url, "template0") as url:
         yield url
 
 
 @asynccontextmanager
-async def _database_from(server: str, template: str) -> AsyncIterator[str]:
+async def database_from(server: str, template: str) -> AsyncIterator[str]:
+    """The URL of a new database of this server, made from that one; it is dropped at the end."""
     name = f"test_{uuid4().hex}"
     conn = await asyncpg.connect(server)
     try:

@@ -19,7 +19,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -36,6 +35,7 @@ from service.app import build
 from service.config import Settings
 from service.problems import CODES
 from service.server import Runner
+from tests.conftest import database_from
 
 CAST = {
     "root": "admin",
@@ -230,13 +230,6 @@ async def service(database_url: str) -> AsyncIterator[Service]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_service(postgres_url: str, template: str) -> AsyncIterator[Service]:
     """A service for all tests of a module."""
-    name = f"test_{uuid4().hex}"
-    owner = await asyncpg.connect(postgres_url)
-    try:
-        await owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        async with running(f"{postgres_url.rpartition('/')[0]}/{name}") as service:
-            yield service
-            assert await verify.run(service.database_url) == []
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await owner.close()
+    async with database_from(postgres_url, template) as url, running(url) as service:
+        yield service
+        assert await verify.run(url) == []

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 
 from service import database, postgres, verify
+from tests.conftest import database_from
 from tests.service.conftest import Service, running
 
 STARTS_WITHIN = 60.0
@@ -38,17 +38,11 @@ def served(server_url: str, template: str, **settings: Any) -> Iterator[Town]:
     done = threading.Event()
 
     async def serve() -> None:
-        name = f"test_{uuid4().hex}"
-        owner = await asyncpg.connect(server_url)
-        await owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        try:
-            async with running(f"{server_url.rpartition('/')[0]}/{name}", **settings) as service:
+        async with database_from(server_url, template) as url:
+            async with running(url, **settings) as service:
                 begun.set_result(await _town(service))
                 await asyncio.to_thread(done.wait)
-            ended.set_result(await verify.run(service.database_url))
-        finally:
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await owner.close()
+            ended.set_result(await verify.run(url))
 
     def run() -> None:
         try:

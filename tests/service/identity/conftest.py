@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -15,6 +13,7 @@ from service import verify
 from service.config import Oidc
 from service.issuer import Issuer
 from service.submit import HOUSE, House
+from tests.conftest import database_from
 from tests.service.conftest import Answer, Service, running
 from tests.service.identity.provider import AUDIENCE, CLIENT, SECRET, Provider, providing
 
@@ -79,20 +78,12 @@ class There:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_there(postgres_url: str, template: str) -> AsyncIterator[There]:
     """Made once; lee is on the roster with an address."""
-    name = f"test_{uuid4().hex}"
-    owner = await asyncpg.connect(postgres_url)
-    try:
-        await owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        url = f"{postgres_url.rpartition('/')[0]}/{name}"
-        async with providing() as provider:
-            oidc = Oidc(issuer=provider.base, client_id=CLIENT, client_secret=SECRET, api_audience=AUDIENCE)
-            async with running(url, oidc=oidc) as service:
-                await service.db.execute("UPDATE person SET email = 'Lee@ours.example ' WHERE id = 'lee'")
-                yield There(service, provider)
-                assert await verify.run(url) == []
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await owner.close()
+    async with database_from(postgres_url, template) as url, providing() as provider:
+        oidc = Oidc(issuer=provider.base, client_id=CLIENT, client_secret=SECRET, api_audience=AUDIENCE)
+        async with running(url, oidc=oidc) as service:
+            await service.db.execute("UPDATE person SET email = 'Lee@ours.example ' WHERE id = 'lee'")
+            yield There(service, provider)
+            assert await verify.run(url) == []
 
 
 @pytest.fixture
